@@ -1,0 +1,181 @@
+"""The contract between keeprate and a photo manager: the only module of keeprate's core that a plugin needs.
+
+A *photo manager* brings scores to one way that people look at photos (XMP, a view folder, a playlist …). It is a
+class registered under the entry-point group `keeprate.photo_managers`; the entry point's name is the name of its
+section in the config (`[library.marks.NAME]`).
+
+Who does what
+    1. keeprate SHALL hand the photo manager the scored photos of one library (`MarkRequest`), best first.
+    2. `plan` SHALL yield a `Change` for everything that would change and SHALL change nothing itself; for what
+       it leaves alone for a reason that a person would ask about, it SHOULD yield `Skipped`.
+    3. keeprate SHALL write each change into the journal before `apply` is called, and close the entry after it.
+    4. `apply` SHALL make the change atomically, SHALL verify that `change.before` still stands, and SHALL raise
+       `MarkRefusedError` if it does not, leaving everything as it was.
+    5. `undo` SHALL take back what keeprate wrote and nothing else; if others have changed the place since, it
+       SHALL remove only what is still ours.
+    6. A photo manager SHALL NOT delete, move or rename a photo, and SHALL NOT change a value that the user set.
+
+This module imports the standard library only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+ENTRY_POINT_GROUP = "keeprate.photo_managers"
+
+LastWritten = Callable[[Path, str], bytes | None]
+"""(path, field) -> the `after` of the latest standing journal entry for that place, or None."""
+
+
+class MarkRefusedError(Exception):
+    """The change was not made, for a reason that a person can read; everything stands as it stood."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryPlace:
+    """The library that a photo manager works for."""
+
+    name: str
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPhoto:
+    """One photo of a library with its score by one head."""
+
+    content_key: str
+    path: Path
+    """The file that stands for the photo: the first of its files by path."""
+    other_paths: tuple[Path, ...]
+    """Further files with the same picture content in the same library, sorted."""
+    buckets: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """Calibrated, one per bucket, each within 0–1, summing to 1."""
+    score: float
+    """What the order is made from, 0–1: the probability of the head's first bucket (`keep`)."""
+    percentile: float
+    """Rank among the photos of this request: 1.0 the best, 0.0 the worst."""
+    label: str | None
+    """The bucket that the user put it in, or None for a photo not reviewed yet."""
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRequest:
+    """Everything that a photo manager needs to plan its marks for one library."""
+
+    library: LibraryPlace
+    head: str
+    model: str
+    """Who scored, for people and for the `keeprate:model` field: `keep#3 on builtin`."""
+    scored_at: datetime
+    photos: Sequence[ScoredPhoto]
+    """Best first."""
+    last_written: LastWritten
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One planned change to one place. A photo manager may subclass it to carry what `apply` needs.
+
+    `before` and `after` are the photo manager's own encoding of the place, complete enough for `undo` to restore
+    it; None means that nothing stands (or will stand) there. Both go into the journal: keep them small.
+    """
+
+    path: Path
+    """The file or folder that would change."""
+    field: str
+    """What of it, in the photo manager's words: `sidecar`, `embedded-xmp`, `mtime`, `view-folder` …"""
+    before: bytes | None
+    after: bytes | None
+    summary: str
+    """One line for `keeprate write --dry-run`."""
+    content_key: str | None = None
+    """The photo concerned, if it is a single one: a journal entry finds it again after a rename."""
+    touches_photo: bool = False
+    """True if the photo file itself changes (metadata embedded, times set): its `stat` is recorded afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A place left alone, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A change that keeprate made (or was about to make when it was killed)."""
+
+    path: Path
+    field: str
+    before: bytes | None
+    after: bytes | None
+    photo_paths: tuple[Path, ...]
+    """Where the photo's files lie now; the photo may have been renamed since."""
+
+
+class UndoOutcome(StrEnum):
+    """What became of one journal entry."""
+
+    RESTORED = "restored"
+    """The place is byte for byte as before."""
+    REMOVED_OURS = "removed-ours"
+    """Others have changed the place since: only what was ours was taken out."""
+    NOT_OURS = "not-ours"
+    """Nothing of ours stands there any more; nothing was changed."""
+    GONE = "gone"
+    """The file is gone; there is nothing to take back."""
+
+
+class PhotoManager(ABC):
+    """Base class of photo managers.
+
+    One object serves one library for one run. `settings_type` is a frozen dataclass whose fields are the keys of
+    the config section; every field needs a default. keeprate checks keys and types before it builds the object.
+    A field's text in the reference is `field(default=…, metadata={"help": "…"})`.
+    """
+
+    settings_type: ClassVar[type[Any]]
+
+    def __init__(self, library: LibraryPlace, settings: Any) -> None:
+        self.library = library
+        self.settings = settings
+
+    @abstractmethod
+    def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
+        """Yield what would change, lazily; must not change anything."""
+
+    @abstractmethod
+    def apply(self, change: Change) -> None:
+        """Make one change that `plan` yielded, atomically.
+
+        Raises:
+            MarkRefusedError: nothing was changed; its text says why.
+            OSError: the write failed (disk full, permissions); the original is intact.
+        """
+
+    @abstractmethod
+    def standing(self, entry: JournalEntry) -> bytes | None:
+        """What stands at the place now, encoded as in `Change.before`; settles entries after a kill."""
+
+    @abstractmethod
+    def undo(self, entry: JournalEntry) -> UndoOutcome:
+        """Take one change back.
+
+        Raises:
+            MarkRefusedError: nothing was changed; its text says why.
+            OSError: the write failed; the place is as it was.
+        """
+
+    def own_folders(self) -> tuple[Path, ...]:
+        """Folders that hold nothing but what this photo manager made: never watched, never walked."""
+        return ()

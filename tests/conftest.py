@@ -1,0 +1,39 @@
+"""What every test gets: a home of its own in tmp, and the shared photos where they exist."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pin HOME, the XDG directories and KEEPRATE_HOME into tmp: no test can touch the real ones."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / f"xdg-{name.lower()}"))
+    monkeypatch.setenv("KEEPRATE_HOME", str(folder / "keeprate"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}, which is not on this machine")
+    return folder
+
+
+@pytest.fixture
+def shared_photos() -> Path:
+    return _shared("photos")
+
+
+@pytest.fixture
+def shared_models() -> Path:
+    return _shared("models")
