@@ -1,0 +1,120 @@
+"""Open the catalog: pragmas, migrations, damage reported as one sentence.
+
+Paths may hold bytes that are not UTF-8. Python carries them as surrogates; SQLite gets the raw bytes through
+`CAST(? AS TEXT)` with `path_bytes`, and `text_factory` brings the surrogates back. One connection per thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from keeprate.catalog.migrations import MIGRATIONS, is_newer
+from keeprate.errors import CatalogError, DiskFullError
+
+BUSY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """An open catalog. `db` for schema and transactions, `conn` for the statements of the table modules."""
+
+    db: Database
+    conn: sqlite3.Connection
+    path: Path
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def path_bytes(path: Path | str) -> bytes:
+    """What to bind where a statement says `CAST(? AS TEXT)`."""
+    return os.fsencode(path)
+
+
+def _decode_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def open_catalog(path: Path) -> Catalog:
+    """Open the catalog at `path`, made or migrated as needed.
+
+    Raises:
+        CatalogError: it is damaged, not a catalog, written by a newer keeprate, or its folder cannot be written.
+        DiskFullError: there is no room to create or migrate it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CatalogError(
+            f"The folder of the catalog cannot be made: {error.strerror}.", path=path.parent
+        ) from error
+    conn: sqlite3.Connection | None = None
+    try:
+        conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, autocommit=True) if _HAS_AUTOCOMMIT else sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S
+        )
+        conn.text_factory = _decode_text
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute("PRAGMA synchronous = NORMAL")
+        db = Database(conn, execute_plugins=False)
+        if is_newer(db):
+            raise CatalogError(
+                "The catalog was written by a newer keeprate.",
+                path=path,
+                advice="Update keeprate; the catalog is left as it is.",
+            )
+        if MIGRATIONS.pending(db):
+            MIGRATIONS.apply(db)
+    except sqlite3.Error as error:
+        if conn is not None:
+            conn.close()
+        raise translated(error, path) from error
+    except CatalogError:
+        if conn is not None:
+            conn.close()
+        raise
+    return Catalog(db, conn, path)
+
+
+_HAS_AUTOCOMMIT = False  # sqlite-utils drives transactions itself on a legacy-mode connection
+
+
+def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:
+    """The error to show for one of SQLite's."""
+    text = str(error)
+    if "disk is full" in text:
+        return DiskFullError("The disk that holds the catalog is full.", path=path, advice="Make room and try again.")
+    if "malformed" in text or "not a database" in text or "disk image" in text:
+        return CatalogError(
+            "The catalog is damaged.",
+            path=path,
+            advice="Move it away (photos and marks are not touched) and run `keeprate sync`: vectors and labels of "
+            "photos that still lie in their folders are rebuilt.",
+        )
+    if "locked" in text or "busy" in text:
+        return CatalogError(
+            "The catalog is in use by another program.", path=path, advice="Wait for it to finish, then try again."
+        )
+    return CatalogError(f"The catalog cannot be used: {text}.", path=path)
+
+
+@contextlib.contextmanager
+def catalog_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors within the block into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path) from error

@@ -1,0 +1,171 @@
+"""Vectors, signals and what decoding taught about a photo; and which photos still lack them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeprate import __version__
+from keeprate.catalog.connection import Catalog
+
+Float32Array = NDArray[np.float32]
+READ_CHUNK = 4096
+"""Rows read at once: large enough for one matrix product, small enough to stay in the cache (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEmbedding:
+    """Everything that one decoded photo gives to the catalog."""
+
+    content_key: str
+    vector: Float32Array
+    signals: Float32Array
+    perceptual_hash: int
+    format: str
+    width: int
+    height: int
+    taken_at: float | None
+    camera: str | None
+
+
+_BLOCKED = """
+    NOT EXISTS (SELECT 1 FROM problems WHERE problems.content_key = files.content_key
+                AND problems.step IN ('decode', 'embed') AND problems.keeprate = :keeprate)
+"""
+_WANTED = f"""
+    FROM files
+    WHERE gone_at IS NULL AND content_key IS NOT NULL
+      AND (NOT EXISTS (SELECT 1 FROM embeddings WHERE embeddings.content_key = files.content_key
+                       AND embeddings.model_id = :model)
+           OR NOT EXISTS (SELECT 1 FROM signals WHERE signals.content_key = files.content_key
+                          AND signals.version = :signals))
+      AND (:library IS NULL OR library = :library)
+      AND {_BLOCKED}
+"""  # noqa: S608 (no user text in it)
+
+
+def _wanted_parameters(model_id: int, signals_version: int, library: str | None) -> dict[str, object]:
+    return {"model": model_id, "signals": signals_version, "library": library, "keeprate": __version__}
+
+
+def wanted(
+    catalog: Catalog, model_id: int, signals_version: int, library: str | None = None
+) -> list[tuple[str, str, str]]:
+    """(content key, path, library) of each photo on disk that lacks a vector by this model, once a photo."""
+    rows = catalog.conn.execute(
+        f"SELECT content_key, min(path), library {_WANTED} GROUP BY content_key ORDER BY 2",  # noqa: S608
+        _wanted_parameters(model_id, signals_version, library),
+    )
+    return list(rows)
+
+
+def count_wanted(catalog: Catalog, model_id: int, signals_version: int, library: str | None = None) -> int:
+    row = catalog.conn.execute(
+        f"SELECT count(DISTINCT content_key) {_WANTED}",  # noqa: S608
+        _wanted_parameters(model_id, signals_version, library),
+    ).fetchone()
+    return int(row[0])
+
+
+def store(catalog: Catalog, model_id: int, signals_version: int, batch: Sequence[NewEmbedding]) -> None:
+    """Write a batch. Call within a transaction."""
+    conn = catalog.conn
+    conn.executemany(
+        "INSERT OR REPLACE INTO embeddings (content_key, model_id, vector) VALUES (?, ?, ?)",
+        [(new.content_key, model_id, new.vector.astype("<f4").tobytes()) for new in batch],
+    )
+    conn.executemany(
+        "INSERT OR REPLACE INTO signals (content_key, version, vector) VALUES (?, ?, ?)",
+        [(new.content_key, signals_version, new.signals.astype("<f4").tobytes()) for new in batch],
+    )
+    conn.executemany(
+        "UPDATE photos SET format = ?, width = ?, height = ?, taken_at = ?, camera = ?, perceptual_hash = ? "
+        "WHERE content_key = ?",
+        [
+            (new.format, new.width, new.height, new.taken_at, new.camera, new.perceptual_hash, new.content_key)
+            for new in batch
+        ],
+    )
+
+
+def count_embedded(catalog: Catalog, model_id: int) -> int:
+    """Photos on disk that have a vector by this model."""
+    row = catalog.conn.execute(
+        "SELECT count(DISTINCT files.content_key) FROM files JOIN embeddings USING (content_key) "
+        "WHERE gone_at IS NULL AND model_id = ?",
+        (model_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def vectors_of(catalog: Catalog, model_id: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
+    """The vectors of those of `content_keys` that have one."""
+    found: dict[str, Float32Array] = {}
+    for start in range(0, len(content_keys), READ_CHUNK):
+        chunk = content_keys[start : start + READ_CHUNK]
+        rows = catalog.conn.execute(
+            "SELECT content_key, vector FROM embeddings WHERE model_id = ? AND content_key IN "
+            f"({','.join('?' * len(chunk))})",  # noqa: S608
+            (model_id, *chunk),
+        )
+        found.update((key, np.frombuffer(blob, "<f4")) for key, blob in rows)
+    return found
+
+
+def signals_of(catalog: Catalog, version: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
+    """The signals of those of `content_keys` that have them in this version."""
+    found: dict[str, Float32Array] = {}
+    for start in range(0, len(content_keys), READ_CHUNK):
+        chunk = content_keys[start : start + READ_CHUNK]
+        rows = catalog.conn.execute(
+            f"SELECT content_key, vector FROM signals WHERE version = ? AND content_key IN ({','.join('?' * len(chunk))})",  # noqa: S608, E501
+            (version, *chunk),
+        )
+        found.update((key, np.frombuffer(blob, "<f4")) for key, blob in rows)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class VectorChunk:
+    """Up to `READ_CHUNK` photos: keys, vectors (n, d), signals (n, s) or None."""
+
+    content_keys: list[str]
+    vectors: Float32Array
+    signals: Float32Array | None
+
+
+def unscored(
+    catalog: Catalog, model_id: int, *, head: str, version: int, signals_version: int | None
+) -> Iterator[VectorChunk]:
+    """Photos whose score by `head` is missing or older than `version`, in chunks.
+
+    `signals_version` not None: their signals come along, and photos without them are left out.
+    """
+    if signals_version is None:
+        cursor = catalog.conn.execute(
+            "SELECT e.content_key, e.vector FROM embeddings e "
+            "LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
+            "WHERE e.model_id = ? AND s.version IS NOT ?",
+            (head, model_id, version),
+        )
+    else:
+        cursor = catalog.conn.execute(
+            "SELECT e.content_key, e.vector, g.vector FROM embeddings e "
+            "JOIN signals g ON g.content_key = e.content_key AND g.version = ? "
+            "LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
+            "WHERE e.model_id = ? AND s.version IS NOT ?",
+            (signals_version, head, model_id, version),
+        )
+    while rows := cursor.fetchmany(READ_CHUNK):
+        keys = [row[0] for row in rows]
+        yield VectorChunk(
+            keys, _matrix(rows, 1), _matrix(rows, 2) if signals_version is not None else None
+        )
+
+
+def _matrix(rows: list[sqlite3.Row], column: int) -> Float32Array:
+    return np.frombuffer(b"".join([row[column] for row in rows]), "<f4").reshape(len(rows), -1)

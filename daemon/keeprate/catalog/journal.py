@@ -1,0 +1,133 @@
+"""Every change that keeprate makes to anything that is not its own, written down before it is made.
+
+An entry is `planned`, then `done`; a kill in between leaves it `planned`, and the next run settles it by looking
+at what stands. `undone` entries were taken back, `dropped` ones never happened, `foreign` ones were overtaken by
+somebody else's change.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from keeprate.catalog.connection import Catalog, path_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal row; `before` and `after` are in the photo manager's own encoding."""
+
+    id: int
+    run_id: int
+    library: str
+    manager: str
+    path: str
+    field: str
+    content_key: str | None
+    before: bytes | None
+    after: bytes | None
+    state: str
+    at: float
+
+
+_COLUMNS = "id, run_id, library, manager, path, field, content_key, before, after, state, at"
+
+
+def plan(
+    catalog: Catalog,
+    *,
+    run_id: int,
+    library: str,
+    manager: str,
+    path: Path,
+    field: str,
+    content_key: str | None,
+    before: bytes | None,
+    after: bytes | None,
+) -> int:
+    """Write an entry down before its change is made; returns its id."""
+    with catalog.db.atomic():
+        cursor = catalog.conn.execute(
+            "INSERT INTO journal (run_id, library, manager, path, field, content_key, before, after, state, at) "
+            "VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, 'planned', ?)",
+            (run_id, library, manager, path_bytes(path), field, content_key, before, after, time.time()),
+        )
+    return int(cursor.lastrowid or 0)
+
+
+def settle(catalog: Catalog, entry_id: int, state: str) -> None:
+    """Close an entry: `done`, `undone`, `dropped` or `foreign`."""
+    with catalog.db.atomic():
+        catalog.conn.execute("UPDATE journal SET state = ? WHERE id = ?", (state, entry_id))
+
+
+def planned(catalog: Catalog) -> list[Entry]:
+    """What a killed run left open, oldest first."""
+    return [Entry(*row) for row in catalog.conn.execute(f"SELECT {_COLUMNS} FROM journal WHERE state = 'planned' ORDER BY id")]  # noqa: S608, E501
+
+
+def last_written(catalog: Catalog, manager: str, path: Path, field: str) -> bytes | None:
+    """What keeprate last wrote at a place and has not taken back."""
+    row = catalog.conn.execute(
+        "SELECT after FROM journal WHERE manager = ? AND path = CAST(? AS TEXT) AND field = ? AND state = 'done' "
+        "ORDER BY id DESC LIMIT 1",
+        (manager, path_bytes(path), field),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def standing(catalog: Catalog, *, run_id: int | None = None) -> list[Entry]:
+    """Done entries, newest first: the order in which they are taken back."""
+    rows = catalog.conn.execute(
+        f"SELECT {_COLUMNS} FROM journal WHERE state = 'done' AND (?1 IS NULL OR run_id = ?1) ORDER BY id DESC",  # noqa: S608
+        (run_id,),
+    )
+    return [Entry(*row) for row in rows]
+
+
+def count_standing(catalog: Catalog) -> int:
+    """Places that carry a mark of ours now."""
+    row = catalog.conn.execute(
+        "SELECT count(*) FROM (SELECT DISTINCT manager, path, field FROM journal WHERE state = 'done')"
+    ).fetchone()
+    return int(row[0])
+
+
+def last_write_run(catalog: Catalog) -> int | None:
+    """The latest run with a standing entry."""
+    row = catalog.conn.execute("SELECT max(run_id) FROM journal WHERE state = 'done'").fetchone()
+    return row[0] if row and row[0] is not None else None
+
+
+def compact(catalog: Catalog, keep_runs: int) -> int:
+    """Merge chains of entries at one place that are older than the last `keep_runs` runs; returns rows dropped.
+
+    Two entries merge when the later one began where the earlier one ended; the survivor goes from the earlier
+    `before` to the later `after`, so that taking everything back still ends at the user's own state.
+    """
+    row = catalog.conn.execute(
+        "SELECT min(run_id) FROM (SELECT DISTINCT run_id FROM journal ORDER BY run_id DESC LIMIT ?)", (keep_runs,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        return 0
+    dropped = 0
+    with catalog.db.atomic():
+        while pairs := catalog.conn.execute(
+            """
+            WITH chain AS (
+                SELECT id, before, after, lead(id) OVER place AS later_id, lead(before) OVER place AS later_before,
+                       row_number() OVER place AS position
+                FROM journal WHERE state = 'done' AND run_id < ?
+                WINDOW place AS (PARTITION BY manager, path, field ORDER BY id)
+            )
+            SELECT id, later_id FROM chain WHERE position % 2 = 1 AND later_id IS NOT NULL AND after IS later_before
+            """,
+            (row[0],),
+        ).fetchall():
+            catalog.conn.executemany(
+                "UPDATE journal SET before = (SELECT before FROM journal WHERE id = ?) WHERE id = ?", pairs
+            )
+            catalog.conn.executemany("DELETE FROM journal WHERE id = ?", [(earlier,) for earlier, _ in pairs])
+            dropped += len(pairs)
+    return dropped

@@ -1,0 +1,106 @@
+"""What the user said about photos, by acts. Append-only: the latest row of a photo and head counts.
+
+*Place labels* (`move`, `folder`, `trash`) follow from where a photo lies. They are only appended when the place
+changes, so that a later label of another source stands until the photo is moved again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeprate.catalog.connection import Catalog, path_bytes
+
+
+class LabelSource(StrEnum):
+    """How a label came about."""
+
+    MOVE = "move"
+    """Moved into (or out of) a bucket's folder after it had been seen elsewhere in the library."""
+    FOLDER = "folder"
+    """First seen in a bucket's folder."""
+    TRASH = "trash"
+    """Left the library for the desktop's trash."""
+
+
+PLACE_SOURCES = (LabelSource.MOVE, LabelSource.FOLDER, LabelSource.TRASH)
+_PLACES = ", ".join(f"'{source}'" for source in PLACE_SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One act: this photo belongs into `bucket` of `head` (None: the label is withdrawn). `at`: unix seconds."""
+
+    content_key: str
+    head: str
+    bucket: str | None
+    source: str
+    at: float
+    path: str | None
+
+
+def append(catalog: Catalog, labels: Sequence[Label]) -> None:
+    """Write labels. Call within a transaction."""
+    catalog.conn.executemany(
+        "INSERT INTO labels (content_key, head, bucket, source, at, path) VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT))",
+        [
+            (
+                label.content_key, label.head, label.bucket, str(label.source), label.at,
+                None if label.path is None else path_bytes(label.path),
+            )
+            for label in labels
+        ],
+    )  # fmt: skip
+
+
+def current(catalog: Catalog, head: str) -> dict[str, Label]:
+    """content key → the label that counts, of every photo with one, files present or not."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels "
+        "WHERE id IN (SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) AND bucket IS NOT NULL "
+        "ORDER BY content_key",
+        (head,),
+    )
+    return {row[0]: Label(*row) for row in rows}
+
+
+def places(catalog: Catalog, head: str) -> dict[str, str | None]:
+    """content key → bucket (or None, moved out again) of the latest place label, of every photo that has one."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, bucket FROM labels WHERE id IN "
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",  # noqa: S608
+        (head,),
+    )
+    return dict(rows.fetchall())
+
+
+def counts(catalog: Catalog, head: str) -> dict[str, int]:
+    """bucket → how many photos carry it now."""
+    rows = catalog.conn.execute(
+        "SELECT bucket, count(*) FROM labels WHERE id IN "
+        "(SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) AND bucket IS NOT NULL GROUP BY bucket",
+        (head,),
+    )
+    return dict(rows.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChanges:
+    """Label rows since some time: how many, and when the latest came (unix seconds)."""
+
+    count: int
+    latest_at: float | None
+
+
+def changes_since(catalog: Catalog, head: str, since: float) -> LabelChanges:
+    row = catalog.conn.execute(
+        "SELECT count(*), max(at) FROM labels WHERE head = ? AND at > ?", (head, since)
+    ).fetchone()
+    return LabelChanges(*row)
+
+
+def withdrawn(content_key: str, head: str, *, path: str | None) -> Label:
+    """The label that takes back what the photo's former place said."""
+    return Label(content_key, head, None, LabelSource.MOVE, time.time(), path)

@@ -1,0 +1,51 @@
+"""What was last seen of each library's root: the guard against believing an unmounted disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeprate.catalog.connection import Catalog, path_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryRow:
+    """A library as last seen; `offline` says why it is offline, `scanned_at` is unix seconds."""
+
+    name: str
+    root: str
+    device: int | None
+    inode: int | None
+    offline: str | None
+    scanned_at: float | None
+
+
+def get(catalog: Catalog, name: str) -> LibraryRow | None:
+    row = catalog.conn.execute(
+        "SELECT name, root, device, inode, offline, scanned_at FROM libraries WHERE name = ?", (name,)
+    ).fetchone()
+    return LibraryRow(*row) if row else None
+
+
+def set_online(catalog: Catalog, name: str, root: str, *, device: int, inode: int) -> None:
+    with catalog.db.atomic():
+        catalog.conn.execute(
+            """
+            INSERT INTO libraries (name, root, device, inode) VALUES (?1, CAST(?2 AS TEXT), ?3, ?4)
+            ON CONFLICT (name) DO UPDATE SET root = excluded.root, device = ?3, inode = ?4, offline = NULL
+            """,
+            (name, path_bytes(root), device, inode - (1 << 64) if inode >= 1 << 63 else inode),
+        )
+
+
+def set_offline(catalog: Catalog, name: str, root: str, reason: str) -> None:
+    with catalog.db.atomic():
+        catalog.conn.execute(
+            "INSERT INTO libraries (name, root, offline) VALUES (?1, CAST(?2 AS TEXT), ?3) "
+            "ON CONFLICT (name) DO UPDATE SET offline = ?3",
+            (name, path_bytes(root), reason),
+        )
+
+
+def set_scanned(catalog: Catalog, name: str, at: float) -> None:
+    with catalog.db.atomic():
+        catalog.conn.execute("UPDATE libraries SET scanned_at = ? WHERE name = ?", (at, name))

@@ -1,0 +1,170 @@
+"""The shape of the catalog, step by step. Steps are never edited once released; new ones are appended."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+MIGRATIONS = Migrations("keeprate")
+
+
+def is_newer(db: Database) -> bool:
+    """Whether a newer keeprate has migrated this catalog further than we know."""
+    known = {migration.name for migration in MIGRATIONS.pending(db)}
+    known |= {"m001_write_ahead_log", "m002_tables"}
+    return any(applied.name not in known for applied in MIGRATIONS.applied(db))
+
+
+@MIGRATIONS(transactional=False)
+def m001_write_ahead_log(db: Database) -> None:
+    db.enable_wal()
+
+
+@MIGRATIONS()
+def m002_tables(db: Database) -> None:
+    for statement in _TABLES.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_TABLES = """
+CREATE TABLE libraries (              -- what was last seen of each library's root
+    name         TEXT PRIMARY KEY,
+    root         TEXT NOT NULL,
+    device       INTEGER,             -- st_dev and st_ino of the root when last online
+    inode        INTEGER,
+    offline      TEXT,                -- why it is offline; NULL: online
+    scanned_at   REAL                 -- unix seconds, as every time in this file
+) STRICT;
+
+CREATE TABLE models (                 -- registered vision models
+    id           INTEGER PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    path         TEXT NOT NULL,       -- Hugging Face id, folder, or 'builtin'
+    revision     TEXT,
+    embed_dim    INTEGER,             -- NULL until first loaded
+    fingerprint  TEXT,                -- weights + preprocessing + pooling; NULL until first loaded
+    active       INTEGER NOT NULL DEFAULT 0 CHECK (active IN (0, 1))
+) STRICT;
+CREATE UNIQUE INDEX one_active_model ON models (active) WHERE active = 1;
+
+CREATE TABLE photos (                 -- one row a picture content; outlives its files
+    content_key  TEXT PRIMARY KEY,
+    first_seen   REAL NOT NULL,
+    first_folder TEXT NOT NULL,       -- where it was first seen: its shoot, whatever bucket it is in now
+    format       TEXT,                -- this and the rest: known once decoded
+    width        INTEGER,             -- upright
+    height       INTEGER,
+    taken_at     REAL,                -- camera's local time taken as UTC: only differences matter
+    camera       TEXT,
+    perceptual_hash INTEGER           -- 64-bit pHash, signed
+) STRICT;
+
+CREATE TABLE files (                  -- one row a path; a gone path keeps its row
+    path         TEXT PRIMARY KEY,
+    library      TEXT NOT NULL,
+    size         INTEGER NOT NULL,
+    mtime_ns     INTEGER NOT NULL,
+    ctime_ns     INTEGER NOT NULL,
+    inode        INTEGER NOT NULL,
+    content_key  TEXT REFERENCES photos, -- NULL: could not be read, see problems
+    seen_at      REAL NOT NULL,
+    gone_at      REAL
+) STRICT;
+CREATE INDEX files_by_content ON files (content_key);
+CREATE INDEX files_by_library ON files (library, gone_at);
+
+CREATE TABLE embeddings (             -- float32, little-endian, embed_dim of the model
+    content_key  TEXT NOT NULL REFERENCES photos,
+    model_id     INTEGER NOT NULL REFERENCES models ON DELETE CASCADE,
+    vector       BLOB NOT NULL,
+    PRIMARY KEY (content_key, model_id)
+) STRICT;
+CREATE INDEX embeddings_by_model ON embeddings (model_id, content_key);
+
+CREATE TABLE signals (                -- float32 vector in the order of keeprate.pictures.signals.SIGNAL_NAMES
+    content_key  TEXT PRIMARY KEY REFERENCES photos,
+    version      INTEGER NOT NULL,
+    vector       BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE labels (                 -- append-only; the latest row of a photo and head counts
+    id           INTEGER PRIMARY KEY,
+    content_key  TEXT NOT NULL REFERENCES photos,
+    head         TEXT NOT NULL,
+    bucket       TEXT,                -- NULL: withdrawn
+    source       TEXT NOT NULL,       -- move, folder, trash, rating, web, csv, …
+    at           REAL NOT NULL,
+    path         TEXT                 -- where the file lay that told
+) STRICT;
+CREATE INDEX labels_by_photo ON labels (head, content_key, id);
+
+CREATE TABLE head_versions (          -- every training, taken into use or not
+    head         TEXT NOT NULL,
+    version      INTEGER NOT NULL,
+    trained_at   REAL NOT NULL,
+    kind         TEXT NOT NULL,
+    buckets      TEXT NOT NULL,       -- JSON array, in order
+    label_counts TEXT NOT NULL,       -- JSON object bucket -> count
+    label_hash   TEXT NOT NULL,
+    model_id     INTEGER,             -- not a reference: history outlives a removed model
+    fingerprint  TEXT NOT NULL,
+    threshold    REAL,
+    metrics      TEXT NOT NULL,       -- JSON object
+    file         TEXT,                -- below the heads folder; NULL: not kept
+    in_use       INTEGER NOT NULL DEFAULT 0 CHECK (in_use IN (0, 1)),
+    reason       TEXT NOT NULL,       -- why it was taken into use, or not
+    PRIMARY KEY (head, version)
+) STRICT;
+CREATE UNIQUE INDEX one_version_in_use ON head_versions (head) WHERE in_use = 1;
+
+CREATE TABLE scores (
+    content_key   TEXT NOT NULL REFERENCES photos,
+    head          TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    score         REAL NOT NULL,      -- probability of the head's first bucket
+    probabilities BLOB NOT NULL,      -- float32, one per bucket
+    PRIMARY KEY (content_key, head)
+) STRICT;
+CREATE INDEX scores_by_head ON scores (head, score);
+
+CREATE TABLE runs (                   -- what was done, when, with what outcome
+    id           INTEGER PRIMARY KEY,
+    kind         TEXT NOT NULL,       -- scan, embed, train, score, write, undo
+    started_at   REAL NOT NULL,
+    finished_at  REAL,                -- NULL: still running, or killed
+    outcome      TEXT,                -- one sentence
+    counts       TEXT                 -- JSON object
+) STRICT;
+
+CREATE TABLE journal (                -- every change to anything that is not keeprate's own
+    id           INTEGER PRIMARY KEY,
+    run_id       INTEGER NOT NULL REFERENCES runs,
+    library      TEXT NOT NULL,
+    manager      TEXT NOT NULL,       -- the photo manager's entry-point name
+    path         TEXT NOT NULL,
+    field        TEXT NOT NULL,
+    content_key  TEXT,
+    before       BLOB,
+    after        BLOB,
+    state        TEXT NOT NULL CHECK (state IN ('planned', 'done', 'undone', 'dropped', 'foreign')),
+    at           REAL NOT NULL
+) STRICT;
+CREATE INDEX journal_by_place ON journal (manager, path, field, id);
+CREATE INDEX journal_by_state ON journal (state, manager);
+
+CREATE TABLE problems (               -- what could not be done, and why; asked again when the file changes
+    step         TEXT NOT NULL,       -- walk, read, decode, embed, label, write
+    path         TEXT NOT NULL,
+    library      TEXT,
+    content_key  TEXT,
+    reason       TEXT NOT NULL,
+    count        INTEGER NOT NULL DEFAULT 1,
+    first_at     REAL NOT NULL,
+    last_at      REAL NOT NULL,
+    keeprate     TEXT NOT NULL,       -- the version that failed: a newer one tries again
+    PRIMARY KEY (step, path)
+) STRICT;
+CREATE INDEX problems_by_content ON problems (content_key, step);
+
+INSERT INTO models (name, path, active) VALUES ('builtin', 'builtin', 1);
+"""

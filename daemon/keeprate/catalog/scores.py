@@ -1,0 +1,99 @@
+"""Scores of photos by heads, and photos in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keeprate.catalog.connection import Catalog
+
+
+def store(
+    catalog: Catalog, head: str, version: int, content_keys: Sequence[str], probabilities: NDArray[np.float64]
+) -> None:
+    """Write the probabilities (n, buckets) of photos. Call within a transaction."""
+    scores = probabilities[:, 0].tolist()
+    packed = probabilities.astype("<f4").tobytes()
+    width = 4 * probabilities.shape[1]
+    catalog.conn.executemany(
+        "INSERT OR REPLACE INTO scores (content_key, head, version, score, probabilities) VALUES (?, ?, ?, ?, ?)",
+        [
+            (key, head, version, scores[i], packed[i * width : (i + 1) * width])
+            for i, key in enumerate(content_keys)
+        ],
+    )
+
+
+def forget_head(catalog: Catalog, head: str) -> None:
+    """Drop the scores of a head. Call within a transaction."""
+    catalog.conn.execute("DELETE FROM scores WHERE head = ?", (head,))
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPhoto:
+    """A photo on disk with its score and the user's label (None: not reviewed)."""
+
+    content_key: str
+    paths: tuple[str, ...]
+    """Its files in the library, sorted."""
+    library: str
+    score: float
+    probabilities: tuple[float, ...]
+    version: int
+    label: str | None
+    taken_at: float | None
+
+
+_RANKED = """
+    SELECT files.content_key, files.path, files.library, scores.score, scores.probabilities, scores.version,
+           photos.taken_at
+    FROM scores
+    JOIN files ON files.content_key = scores.content_key AND files.gone_at IS NULL
+    JOIN photos ON photos.content_key = scores.content_key
+    WHERE scores.head = ?1 AND (?2 IS NULL OR files.library = ?2)
+    ORDER BY scores.score DESC, files.content_key, files.path
+"""
+
+
+def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | None = None) -> list[RankedPhoto]:
+    """Photos by falling score (ties by content key, so that the order is stable), once per library.
+
+    `labels`: content key → bucket of the labelled photos.
+    """
+    photos: list[RankedPhoto] = []
+    paths: dict[tuple[str, str], list[str]] = {}
+    rows = catalog.conn.execute(_RANKED, (head, library)).fetchall()
+    for key, path, of_library, *_ in rows:
+        paths.setdefault((key, of_library), []).append(path)
+    for key, _, of_library, score, blob, version, taken_at in rows:
+        of_photo = paths.pop((key, of_library), None)
+        if of_photo is None:
+            continue  # a further copy of a photo that is in the list already
+        photos.append(
+            RankedPhoto(
+                key, tuple(of_photo), of_library, score, tuple(np.frombuffer(blob, "<f4").tolist()), version,
+                labels.get(key), taken_at,
+            )
+        )  # fmt: skip
+    return photos
+
+
+def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tuple[float, ...], int] | None:
+    """(score, probabilities, head version) of one photo."""
+    row = catalog.conn.execute(
+        "SELECT score, probabilities, version FROM scores WHERE content_key = ? AND head = ?", (content_key, head)
+    ).fetchone()
+    return (row[0], tuple(np.frombuffer(row[1], "<f4").tolist()), row[2]) if row else None
+
+
+def count_unscored(catalog: Catalog, head: str, version: int, model_id: int) -> int:
+    """Photos on disk with a vector whose score by `head` is missing or older than `version`."""
+    row = catalog.conn.execute(
+        "SELECT count(*) FROM embeddings e LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
+        "WHERE e.model_id = ? AND s.version IS NOT ?",
+        (head, model_id, version),
+    ).fetchone()
+    return int(row[0])

@@ -1,0 +1,193 @@
+"""What may stand in the config file. Every field's description ends up in docs/reference/config.md."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from keeprate.config.durations import Duration, parse_duration, parse_quiet_hours
+
+TRASH_BUCKET = "trash:"
+"""In a bucket's list of folders: the desktop's trash."""
+
+VIEWERS = (
+    "folder", "geeqie", "digikam", "darktable", "gthumb", "shotwell", "gwenview", "lightroom", "explorer",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A table of the config file; a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Folders = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
+class HeadConfig(Section):
+    """`[library.heads.NAME]`: one question about photos, and which folder means which answer."""
+
+    buckets: dict[str, Folders] = Field(
+        description="Bucket name → its folder or folders, relative to the library's root. `**/keep` means every "
+        'folder of that name, at any depth; `"trash:"` is the desktop\'s trash. The first bucket is the one whose '
+        "probability is the score."
+    )
+
+    @field_validator("buckets")
+    @classmethod
+    def _sensible(cls, buckets: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if len(buckets) < 2:
+            raise ValueError("a head needs at least two buckets")
+        seen: dict[str, str] = {}
+        for bucket, folders in buckets.items():
+            for folder in folders:
+                pure = PurePosixPath(folder)
+                if folder != TRASH_BUCKET and (pure.is_absolute() or ".." in pure.parts or folder in ("", ".", "**")):
+                    raise ValueError(f"{folder!r} must be a folder inside the library")
+                other = seen.setdefault(folder, bucket)
+                if other != bucket:
+                    raise ValueError(f"the folder {folder!r} belongs to two buckets, {other} and {bucket}")
+        return buckets
+
+
+def _default_heads() -> dict[str, HeadConfig]:
+    return {"keep": HeadConfig(buckets={"keep": ("keep",), "delete": ("delete", TRASH_BUCKET)})}
+
+
+class LibraryConfig(Section):
+    """`[[library]]`: one folder that is watched, with everything below it."""
+
+    name: str = Field(pattern=r"^[\w][\w .-]*$", description="What the library is called; unique.")
+    root: Path = Field(description="The folder; `~` is your home.")
+    viewer: Literal[VIEWERS] = Field(  # type: ignore[valid-type]
+        default="folder", description="The photo viewer that you look with; a note for `init` and the docs."
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="Names or patterns of folders and files that are never looked at."
+    )
+    heads: dict[str, HeadConfig] = Field(
+        default_factory=_default_heads, description="The heads of this library. Heads of the same name learn together."
+    )
+    marks: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="`[library.marks.NAME]`: one table for each photo manager that shall write marks.",
+    )
+    marked_head: str | None = Field(default=None, description="The head whose scores are marked; default: the first.")
+
+    @field_validator("root")
+    @classmethod
+    def _expanded(cls, root: Path) -> Path:
+        root = root.expanduser()
+        if not root.is_absolute():
+            raise ValueError("the root must be an absolute path or begin with ~")
+        return root
+
+    @model_validator(mode="after")
+    def _heads_known(self) -> LibraryConfig:
+        if not self.heads:
+            raise ValueError("a library needs at least one head")
+        if self.marked_head is not None and self.marked_head not in self.heads:
+            raise ValueError(f"marked_head names {self.marked_head!r}, which is no head of this library")
+        return self
+
+    @property
+    def head_to_mark(self) -> str:
+        return self.marked_head or next(iter(self.heads))
+
+
+class WatchingConfig(Section):
+    """`[watching]`: how soon and how often folders are looked at."""
+
+    stable_after: Duration = Field(
+        default=parse_duration("2s"), description="A file is read when it has not changed for this long."
+    )
+    rescan_every: Duration = Field(
+        default=parse_duration("15m"), description="How often everything is walked, since events can be lost."
+    )
+    check_roots_every: Duration = Field(
+        default=parse_duration("10s"), description="How often it is checked that the library roots are still there."
+    )
+
+
+class PicturesConfig(Section):
+    """`[pictures]`: limits of what is opened."""
+
+    max_megapixels: float = Field(
+        default=300, gt=0, description="A picture with more megapixels is reported instead of opened."
+    )
+
+
+class EmbeddingConfig(Section):
+    """`[embedding]`: how pictures are turned into vectors. Which model does it: `keeprate model activate`."""
+
+    device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="`auto` measures which is fastest without changing the vectors materially."
+    )
+    threads: int = Field(default=0, ge=0, description="Cores to use; 0: all of them.")
+    batch_size: int = Field(default=8, ge=1, le=512, description="Pictures in one forward pass.")
+    idle_exit: Duration = Field(
+        default=parse_duration("60s"), description="The worker process ends when it had nothing to do for this long."
+    )
+
+
+class TrainingConfig(Section):
+    """`[training]`: when heads learn."""
+
+    every: Duration = Field(default=parse_duration("6h"), description="Retrain at least this often, if labels changed.")
+    min_new_labels: int = Field(default=20, ge=1, description="Retrain once this many labels have changed …")
+    quiet_after: Duration = Field(
+        default=parse_duration("2m"), description="… and none has changed for this long (you are still sorting)."
+    )
+    quiet_hours: str = Field(default="", description='No training within these hours, such as "09:00-18:00".')
+    seed: int = Field(default=0, description="The same labels and the same seed give the same head.")
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        parse_quiet_hours(text)
+        return text
+
+
+class Config(Section):
+    """The whole config file."""
+
+    library: tuple[LibraryConfig, ...] = Field(default=(), description="The libraries.")
+    watching: WatchingConfig = Field(default_factory=WatchingConfig)
+    pictures: PicturesConfig = Field(default_factory=PicturesConfig)
+    embedding: EmbeddingConfig = Field(default_factory=EmbeddingConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _libraries_apart(self) -> Config:
+        names = [library.name for library in self.library]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two libraries are called {name!r}")
+        for one in self.library:
+            for other in self.library:
+                if one is not other and one.root.is_relative_to(other.root):
+                    raise ValueError(f"the library {one.name!r} lies inside the library {other.name!r}")
+        heads: dict[str, tuple[str, tuple[str, ...]]] = {}
+        for library in self.library:
+            for name, head in library.heads.items():
+                owner, buckets = heads.setdefault(name, (library.name, tuple(head.buckets)))
+                if buckets != tuple(head.buckets):
+                    raise ValueError(
+                        f"the head {name!r} has the buckets {', '.join(buckets)} in {owner!r} "
+                        f"but {', '.join(head.buckets)} in {library.name!r}"
+                    )
+        return self
+
+    def heads(self) -> dict[str, tuple[str, ...]]:
+        """Head name → its buckets, over all libraries, in the order of the file."""
+        return {name: tuple(head.buckets) for library in self.library for name, head in library.heads.items()}
+
+    def library_named(self, name: str) -> LibraryConfig | None:
+        return next((library for library in self.library if library.name == name), None)
