@@ -33,7 +33,7 @@ from keeprate.safe_files import FileChangedError, create_file, read_file, remove
 
 FIELD = "geeqie-collection"
 AUTO = "auto"
-_SUFFIX = ".gqv"
+SUFFIX = ".gqv"
 _HEADER = b"#Geeqie collection\n"
 _OURS = b"#made by keeprate, which replaces this file: save a changed collection under another name\n"
 _MAXIMUM_BYTES = 512 << 20  # a million paths of the longest kind that people have
@@ -46,20 +46,18 @@ class CollectionChange(Change):
     content: bytes = field(repr=False)
 
 
-def collection_path(setting: str, library: LibraryPlace) -> Path:
-    """Where the collection lies; `auto` is a file of the library's name where Geeqie lists its collections.
+def is_collection_name(setting: str) -> bool:
+    """Whether Geeqie would take a file of that name for a collection."""
+    return setting == AUTO or Path(setting).suffix == SUFFIX
 
-    Raises:
-        ValueError: the name does not end in `.gqv`, which Geeqie needs to take it for a collection.
-    """
+
+def collection_path(setting: str, library: LibraryPlace) -> Path:
+    """Where the collection lies; `auto`: a file of the library's name where Geeqie lists its collections."""
     if setting == AUTO:
         data_home = os.environ.get("XDG_DATA_HOME", "")
         base = Path(data_home) if data_home.startswith("/") else Path.home() / ".local" / "share"
-        return base / "geeqie" / "collections" / f"keeprate-{library.name.replace('/', '_')}{_SUFFIX}"
-    path = library.root / Path(setting).expanduser()
-    if path.suffix != _SUFFIX:
-        raise ValueError(f"geeqie_collection: {setting!r} must end in {_SUFFIX}, or be {AUTO!r}")
-    return path
+        return base / "geeqie" / "collections" / f"keeprate-{library.name.replace('/', '_')}{SUFFIX}"
+    return library.root / Path(setting).expanduser()
 
 
 class GeeqieCollection:

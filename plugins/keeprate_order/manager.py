@@ -62,7 +62,9 @@ class OrderSettings:
 
     def __post_init__(self) -> None:
         if self.limit < 0:
-            raise ValueError("limit: must be 0 or more")
+            raise ValueError("limit must be 0 or more")
+        if not geeqie.is_collection_name(self.geeqie_collection or geeqie.AUTO):
+            raise ValueError(f'geeqie_collection must be "{geeqie.AUTO}" or end in {geeqie.SUFFIX}')
 
 
 class OrderManager(PhotoManager):
@@ -71,11 +73,6 @@ class OrderManager(PhotoManager):
     settings_type: ClassVar[type[Any]] = OrderSettings
 
     def __init__(self, library: LibraryPlace, settings: OrderSettings) -> None:
-        """Work for `library`.
-
-        Raises:
-            ValueError: a setting makes no sense; its text names the setting.
-        """
         super().__init__(library, settings)
         self._settings = settings
         self._view = ViewFolder(
@@ -91,9 +88,9 @@ class OrderManager(PhotoManager):
     def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
         photos = self._shown(request)
         if self._settings.view_folder:
-            yield from self._view.plan(photos)
+            yield from _readable(self._view.folder, self._view.plan(photos))
         if self._settings.geeqie_collection:
-            yield from self._collection.plan(photos, request.last_written)
+            yield from _readable(self._collection.path, self._collection.plan(photos, request.last_written))
         if self._settings.touch_mtime:
             yield from mtimes.plan_times(photos)
 
@@ -135,3 +132,13 @@ class OrderManager(PhotoManager):
         if not self._settings.best_first:
             photos.reverse()
         return photos[: self._settings.limit] if self._settings.limit else photos
+
+
+def _readable(place: Path, plan: Iterator[Change | Skipped]) -> Iterator[Change | Skipped]:
+    """`plan`, ending in a word about `place` if it cannot be read: one unreadable place stops no other."""
+    try:
+        yield from plan
+    except OSError as error:
+        yield Skipped(place, f"it cannot be read: {error.strerror or error}")
+    except MarkRefusedError as refused:
+        yield Skipped(place, str(refused))

@@ -137,8 +137,13 @@ class ViewFolder:
             self.folder / MARKER_NAME,
             _encode(ViewMarker(self._library.name, str(self._library.root), state, created)),
         )
-        (self.folder / NO_MEDIA_NAME).touch()
-        self._make_links(change.links, ours)
+        try:
+            (self.folder / NO_MEDIA_NAME).touch()
+            self._make_links(change.links, ours)
+        except OSError:
+            if marker is None:  # nothing is half there that the journal does not know
+                self._remove_ours(self.folder)
+            raise
         _tidy(self.folder)
 
     def _make_links(self, links: Sequence[ViewLink], standing: dict[str, str]) -> None:
@@ -248,6 +253,12 @@ class ViewFolder:
         marker = read_marker(folder)
         if marker is None or not self._is_mine(marker):
             return UndoOutcome.NOT_OURS
+        nothing_left = self._remove_ours(folder)
+        return UndoOutcome.RESTORED if nothing_left and entry.before is None else UndoOutcome.REMOVED_OURS
+
+    def _remove_ours(self, folder: Path) -> bool:
+        """Remove the view, its marker last; True if nothing of anybody's is left in the folder."""
+        marker = read_marker(folder)
         for name, target in self._links_of_ours(folder, marker).items():
             _remove_link(folder / name, target)
         _tidy(folder)
@@ -256,9 +267,9 @@ class ViewFolder:
             no_media.unlink()
         (folder / MARKER_NAME).unlink()
         nothing_left = not any(folder.iterdir())
-        if nothing_left and marker.created_folder:
+        if nothing_left and marker is not None and marker.created_folder:
             folder.rmdir()
-        return UndoOutcome.RESTORED if nothing_left and entry.before is None else UndoOutcome.REMOVED_OURS
+        return nothing_left
 
 
 def read_marker(folder: Path) -> ViewMarker | None:

@@ -57,8 +57,14 @@ def test_auto_without_xdg(home: Path, monkeypatch: pytest.MonkeyPatch, journal: 
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must end in \.gqv"):
-        OrderManager(LIBRARY, OrderSettings(geeqie_collection=str(tmp_path / "a.jpg")))
+    with pytest.raises(ValueError, match=r"end in \.gqv"):
+        OrderSettings(geeqie_collection=str(tmp_path / "a.jpg"))
+
+
+def test_a_folder_in_its_place_is_reported(manager: OrderManager, journal: Journal, collection: Path) -> None:
+    collection.mkdir()
+    assert journal.run(manager, [A]) == []
+    assert "cannot be read" in journal.skipped[0].reason
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -466,6 +467,24 @@ def test_a_file_system_without_links_is_refused_and_nothing_is_left(
 
     monkeypatch.setattr(os, "symlink", symlink)
     with pytest.raises(MarkRefusedError, match="cannot hold symbolic links"):
+        journal.run(manager, photos)
+    assert not folder.exists()
+
+
+def test_a_full_disk_leaves_no_half_made_view(
+    library: LibraryPlace, folder: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = OrderManager(library, OrderSettings(view_folder=str(folder)))
+    photos = [photo(library, f"{number}.jpg", number / 10) for number in range(5)]
+    real_symlink = os.symlink
+
+    def symlink(target: str, link: Path, *rest: object) -> None:
+        if link.name.startswith("0030"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real_symlink(target, link)
+
+    monkeypatch.setattr(os, "symlink", symlink)
+    with pytest.raises(OSError, match="No space left"):
         journal.run(manager, photos)
     assert not folder.exists()
 
