@@ -6,10 +6,8 @@ Paths may hold bytes that are not UTF-8. Python carries them as surrogates; SQLi
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,38 +56,31 @@ def open_catalog(path: Path) -> Catalog:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CatalogError(
-            f"The folder of the catalog cannot be made: {error.strerror}.", path=path.parent
-        ) from error
-    conn: sqlite3.Connection | None = None
+        raise CatalogError(f"The folder of the catalog cannot be made: {error.strerror}.", path=path.parent) from error
+    conn = None
     try:
-        conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, autocommit=True) if _HAS_AUTOCOMMIT else sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S
-        )
+        conn = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
         conn.text_factory = _decode_text
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("PRAGMA synchronous = NORMAL")
         db = Database(conn, execute_plugins=False)
-        if is_newer(db):
-            raise CatalogError(
-                "The catalog was written by a newer keeprate.",
-                path=path,
-                advice="Update keeprate; the catalog is left as it is.",
-            )
-        if MIGRATIONS.pending(db):
-            MIGRATIONS.apply(db)
-    except sqlite3.Error as error:
+        _migrate(db, path)
+    except (sqlite3.Error, CatalogError) as error:
         if conn is not None:
             conn.close()
-        raise translated(error, path) from error
-    except CatalogError:
-        if conn is not None:
-            conn.close()
-        raise
+        raise translated(error, path) if isinstance(error, sqlite3.Error) else error from error
     return Catalog(db, conn, path)
 
 
-_HAS_AUTOCOMMIT = False  # sqlite-utils drives transactions itself on a legacy-mode connection
+def _migrate(db: Database, path: Path) -> None:
+    if is_newer(db):
+        raise CatalogError(
+            "The catalog was written by a newer keeprate.",
+            path=path,
+            advice="Update keeprate; the catalog is left as it is.",
+        )
+    if MIGRATIONS.pending(db):
+        MIGRATIONS.apply(db)
 
 
 def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:
@@ -106,15 +97,8 @@ def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError
         )
     if "locked" in text or "busy" in text:
         return CatalogError(
-            "The catalog is in use by another program.", path=path, advice="Wait for it to finish, then try again."
+            "The catalog is in use by another program.",
+            path=path,
+            advice="Wait for it to finish, then try again.",
         )
     return CatalogError(f"The catalog cannot be used: {text}.", path=path)
-
-
-@contextlib.contextmanager
-def catalog_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors within the block into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translated(error, path) from error

@@ -45,7 +45,7 @@ _WANTED = f"""
                           AND signals.version = :signals))
       AND (:library IS NULL OR library = :library)
       AND {_BLOCKED}
-"""  # noqa: S608 (no user text in it)
+"""
 
 
 def _wanted_parameters(model_id: int, signals_version: int, library: str | None) -> dict[str, object]:
@@ -57,7 +57,7 @@ def wanted(
 ) -> list[tuple[str, str, str]]:
     """(content key, path, library) of each photo on disk that lacks a vector by this model, once a photo."""
     rows = catalog.conn.execute(
-        f"SELECT content_key, min(path), library {_WANTED} GROUP BY content_key ORDER BY 2",  # noqa: S608
+        f"SELECT content_key, min(path), library {_WANTED} GROUP BY content_key ORDER BY 2",
         _wanted_parameters(model_id, signals_version, library),
     )
     return list(rows)
@@ -65,7 +65,7 @@ def wanted(
 
 def count_wanted(catalog: Catalog, model_id: int, signals_version: int, library: str | None = None) -> int:
     row = catalog.conn.execute(
-        f"SELECT count(DISTINCT content_key) {_WANTED}",  # noqa: S608
+        f"SELECT count(DISTINCT content_key) {_WANTED}",
         _wanted_parameters(model_id, signals_version, library),
     ).fetchone()
     return int(row[0])
@@ -86,7 +86,15 @@ def store(catalog: Catalog, model_id: int, signals_version: int, batch: Sequence
         "UPDATE photos SET format = ?, width = ?, height = ?, taken_at = ?, camera = ?, perceptual_hash = ? "
         "WHERE content_key = ?",
         [
-            (new.format, new.width, new.height, new.taken_at, new.camera, new.perceptual_hash, new.content_key)
+            (
+                new.format,
+                new.width,
+                new.height,
+                new.taken_at,
+                new.camera,
+                new.perceptual_hash,
+                new.content_key,
+            )
             for new in batch
         ],
     )
@@ -104,27 +112,19 @@ def count_embedded(catalog: Catalog, model_id: int) -> int:
 
 def vectors_of(catalog: Catalog, model_id: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
     """The vectors of those of `content_keys` that have one."""
-    found: dict[str, Float32Array] = {}
-    for start in range(0, len(content_keys), READ_CHUNK):
-        chunk = content_keys[start : start + READ_CHUNK]
-        rows = catalog.conn.execute(
-            "SELECT content_key, vector FROM embeddings WHERE model_id = ? AND content_key IN "
-            f"({','.join('?' * len(chunk))})",  # noqa: S608
-            (model_id, *chunk),
-        )
-        found.update((key, np.frombuffer(blob, "<f4")) for key, blob in rows)
-    return found
+    return _by_key(catalog, "SELECT content_key, vector FROM embeddings WHERE model_id = ?", model_id, content_keys)
 
 
 def signals_of(catalog: Catalog, version: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
     """The signals of those of `content_keys` that have them in this version."""
+    return _by_key(catalog, "SELECT content_key, vector FROM signals WHERE version = ?", version, content_keys)
+
+
+def _by_key(catalog: Catalog, select: str, first: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
     found: dict[str, Float32Array] = {}
     for start in range(0, len(content_keys), READ_CHUNK):
         chunk = content_keys[start : start + READ_CHUNK]
-        rows = catalog.conn.execute(
-            f"SELECT content_key, vector FROM signals WHERE version = ? AND content_key IN ({','.join('?' * len(chunk))})",  # noqa: S608, E501
-            (version, *chunk),
-        )
+        rows = catalog.conn.execute(f"{select} AND content_key IN ({','.join('?' * len(chunk))})", (first, *chunk))
         found.update((key, np.frombuffer(blob, "<f4")) for key, blob in rows)
     return found
 
@@ -162,9 +162,7 @@ def unscored(
         )
     while rows := cursor.fetchmany(READ_CHUNK):
         keys = [row[0] for row in rows]
-        yield VectorChunk(
-            keys, _matrix(rows, 1), _matrix(rows, 2) if signals_version is not None else None
-        )
+        yield VectorChunk(keys, _matrix(rows, 1), _matrix(rows, 2) if signals_version is not None else None)
 
 
 def _matrix(rows: list[sqlite3.Row], column: int) -> Float32Array:

@@ -48,7 +48,8 @@ def known_signatures(catalog: Catalog, library: str, below: str | None = None) -
     """path → signature of every present file of a library (or of those below the folder `below`)."""
     if below is None:
         rows = catalog.conn.execute(
-            "SELECT path, size, mtime_ns, ctime_ns, inode FROM files WHERE library = ? AND gone_at IS NULL", (library,)
+            "SELECT path, size, mtime_ns, ctime_ns, inode FROM files WHERE library = ? AND gone_at IS NULL",
+            (library,),
         ).fetchall()
     else:
         low = path_bytes(below.rstrip("/") + "/")
@@ -112,7 +113,8 @@ def mark_gone(catalog: Catalog, paths: Iterable[str]) -> None:
     """These paths hold no photo any more. Call within a transaction."""
     now = time.time()
     catalog.conn.executemany(
-        "UPDATE files SET gone_at = ? WHERE path = CAST(? AS TEXT)", [(now, path_bytes(path)) for path in paths]
+        "UPDATE files SET gone_at = ? WHERE path = CAST(? AS TEXT)",
+        [(now, path_bytes(path)) for path in paths],
     )
 
 
@@ -138,7 +140,7 @@ def of_photo(catalog: Catalog, content_key: str) -> list[KnownFile]:
 def was_elsewhere(catalog: Catalog, content_key: str, library: str, paths: Sequence[str]) -> bool:
     """Whether the library has seen this photo at another path than `paths`, now or before."""
     row = catalog.conn.execute(
-        f"SELECT 1 FROM files WHERE content_key = ? AND library = ? "  # noqa: S608
+        f"SELECT 1 FROM files WHERE content_key = ? AND library = ? "
         f"AND path NOT IN ({','.join('CAST(? AS TEXT)' for _ in paths)}) LIMIT 1",
         (content_key, library, *(path_bytes(path) for path in paths)),
     ).fetchone()
@@ -155,7 +157,8 @@ class LibraryCounts:
 
 def counts(catalog: Catalog, library: str) -> LibraryCounts:
     row = catalog.conn.execute(
-        "SELECT count(*), count(DISTINCT content_key) FROM files WHERE library = ? AND gone_at IS NULL", (library,)
+        "SELECT count(*), count(DISTINCT content_key) FROM files WHERE library = ? AND gone_at IS NULL",
+        (library,),
     ).fetchone()
     return LibraryCounts(*row)
 
@@ -163,6 +166,7 @@ def counts(catalog: Catalog, library: str) -> LibraryCounts:
 def sample_paths(catalog: Catalog, library: str, limit: int) -> list[str]:
     """Some paths that should be there."""
     rows = catalog.conn.execute(
-        "SELECT path FROM files WHERE library = ? AND gone_at IS NULL ORDER BY random() LIMIT ?", (library, limit)
+        "SELECT path FROM files WHERE library = ? AND gone_at IS NULL ORDER BY random() LIMIT ?",
+        (library, limit),
     )
     return [row[0] for row in rows]

@@ -46,7 +46,7 @@ def _version(row: tuple[Any, ...]) -> HeadVersion:
 
 def in_use(catalog: Catalog, head: str) -> HeadVersion | None:
     row = catalog.conn.execute(
-        f"SELECT {_COLUMNS} FROM head_versions WHERE head = ? AND in_use = 1",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM head_versions WHERE head = ? AND in_use = 1",
         (head,),
     ).fetchone()
     return _version(row) if row else None
@@ -55,7 +55,7 @@ def in_use(catalog: Catalog, head: str) -> HeadVersion | None:
 def history(catalog: Catalog, head: str) -> list[HeadVersion]:
     """All versions, newest first."""
     rows = catalog.conn.execute(
-        f"SELECT {_COLUMNS} FROM head_versions WHERE head = ? ORDER BY version DESC",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM head_versions WHERE head = ? ORDER BY version DESC",
         (head,),
     )
     return [_version(row) for row in rows]
@@ -72,7 +72,7 @@ def add(catalog: Catalog, version: HeadVersion) -> None:
         if version.in_use:
             catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (version.head,))
         catalog.conn.execute(
-            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",  # noqa: S608
+            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",
             (
                 version.head, version.version, version.trained_at, version.kind, json.dumps(version.buckets),
                 json.dumps(version.label_counts), version.label_hash, version.model_id, version.fingerprint,
@@ -95,7 +95,5 @@ def use(catalog: Catalog, head: str, version: int) -> HeadVersion:
         )
     with catalog.db.atomic():
         catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (head,))
-        catalog.conn.execute(
-            "UPDATE head_versions SET in_use = 1 WHERE head = ? AND version = ?", (head, version)
-        )
+        catalog.conn.execute("UPDATE head_versions SET in_use = 1 WHERE head = ? AND version = ?", (head, version))
     return chosen

@@ -62,9 +62,18 @@ def settle(catalog: Catalog, entry_id: int, state: str) -> None:
         catalog.conn.execute("UPDATE journal SET state = ? WHERE id = ?", (state, entry_id))
 
 
+def drop_run(catalog: Catalog, run_id: int) -> None:
+    """Delete the entries of a run in which nothing was changed at all."""
+    with catalog.db.atomic():
+        catalog.conn.execute("DELETE FROM journal WHERE run_id = ? AND state = 'dropped'", (run_id,))
+
+
 def planned(catalog: Catalog) -> list[Entry]:
     """What a killed run left open, oldest first."""
-    return [Entry(*row) for row in catalog.conn.execute(f"SELECT {_COLUMNS} FROM journal WHERE state = 'planned' ORDER BY id")]  # noqa: S608, E501
+    return [
+        Entry(*row)
+        for row in catalog.conn.execute(f"SELECT {_COLUMNS} FROM journal WHERE state = 'planned' ORDER BY id")
+    ]
 
 
 def last_written(catalog: Catalog, manager: str, path: Path, field: str) -> bytes | None:
@@ -80,7 +89,7 @@ def last_written(catalog: Catalog, manager: str, path: Path, field: str) -> byte
 def standing(catalog: Catalog, *, run_id: int | None = None) -> list[Entry]:
     """Done entries, newest first: the order in which they are taken back."""
     rows = catalog.conn.execute(
-        f"SELECT {_COLUMNS} FROM journal WHERE state = 'done' AND (?1 IS NULL OR run_id = ?1) ORDER BY id DESC",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM journal WHERE state = 'done' AND (?1 IS NULL OR run_id = ?1) ORDER BY id DESC",
         (run_id,),
     )
     return [Entry(*row) for row in rows]
@@ -107,7 +116,8 @@ def compact(catalog: Catalog, keep_runs: int) -> int:
     `before` to the later `after`, so that taking everything back still ends at the user's own state.
     """
     row = catalog.conn.execute(
-        "SELECT min(run_id) FROM (SELECT DISTINCT run_id FROM journal ORDER BY run_id DESC LIMIT ?)", (keep_runs,)
+        "SELECT min(run_id) FROM (SELECT DISTINCT run_id FROM journal ORDER BY run_id DESC LIMIT ?)",
+        (keep_runs,),
     ).fetchone()
     if row is None or row[0] is None:
         return 0

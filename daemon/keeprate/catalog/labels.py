@@ -70,7 +70,7 @@ def places(catalog: Catalog, head: str) -> dict[str, str | None]:
     """content key → bucket (or None, moved out again) of the latest place label, of every photo that has one."""
     rows = catalog.conn.execute(
         "SELECT content_key, bucket FROM labels WHERE id IN "
-        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",  # noqa: S608
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",
         (head,),
     )
     return dict(rows.fetchall())
@@ -104,3 +104,14 @@ def changes_since(catalog: Catalog, head: str, since: float) -> LabelChanges:
 def withdrawn(content_key: str, head: str, *, path: str | None) -> Label:
     """The label that takes back what the photo's former place said."""
     return Label(content_key, head, None, LabelSource.MOVE, time.time(), path)
+
+
+def count_reviewed(catalog: Catalog, head: str, library: str) -> int:
+    """Photos on disk in a library that carry a label."""
+    row = catalog.conn.execute(
+        "SELECT count(DISTINCT content_key) FROM files WHERE library = ? AND gone_at IS NULL AND content_key IN "
+        "(SELECT content_key FROM labels WHERE id IN (SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) "
+        "AND bucket IS NOT NULL)",
+        (library, head),
+    ).fetchone()
+    return int(row[0])

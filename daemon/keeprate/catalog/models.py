@@ -74,7 +74,8 @@ def add(catalog: Catalog, name: str, path: str, *, embed_dim: int | None, revisi
         )
     with catalog.db.atomic():
         catalog.conn.execute(
-            "INSERT INTO models (name, path, embed_dim, revision) VALUES (?, ?, ?, ?)", (name, path, embed_dim, revision)
+            "INSERT INTO models (name, path, embed_dim, revision) VALUES (?, ?, ?, ?)",
+            (name, path, embed_dim, revision),
         )
     return named(catalog, name)
 
@@ -111,6 +112,7 @@ def record_loaded(catalog: Catalog, model: Model, *, embed_dim: int, fingerprint
         if model.fingerprint not in (None, fingerprint):
             dropped = catalog.conn.execute("DELETE FROM embeddings WHERE model_id = ?", (model.id,)).rowcount
         catalog.conn.execute(
-            "UPDATE models SET embed_dim = ?, fingerprint = ? WHERE id = ?", (embed_dim, fingerprint, model.id)
+            "UPDATE models SET embed_dim = ?, fingerprint = ? WHERE id = ?",
+            (embed_dim, fingerprint, model.id),
         )
     return dropped

@@ -24,7 +24,13 @@ class Problem:
 
 
 def record(
-    catalog: Catalog, step: str, path: str, reason: str, *, library: str | None, content_key: str | None = None
+    catalog: Catalog,
+    step: str,
+    path: str,
+    reason: str,
+    *,
+    library: str | None,
+    content_key: str | None = None,
 ) -> None:
     """Note a failure of `step` at `path`. Call within a transaction."""
     now = time.time()
@@ -41,9 +47,7 @@ def record(
 
 def clear(catalog: Catalog, step: str, path: str) -> None:
     """The step worked at last. Call within a transaction."""
-    catalog.conn.execute(
-        "DELETE FROM problems WHERE step = ? AND path = CAST(? AS TEXT)", (step, path_bytes(path))
-    )
+    catalog.conn.execute("DELETE FROM problems WHERE step = ? AND path = CAST(? AS TEXT)", (step, path_bytes(path)))
 
 
 def clear_file(catalog: Catalog, path: str) -> None:

@@ -20,10 +20,7 @@ def store(
     width = 4 * probabilities.shape[1]
     catalog.conn.executemany(
         "INSERT OR REPLACE INTO scores (content_key, head, version, score, probabilities) VALUES (?, ?, ?, ?, ?)",
-        [
-            (key, head, version, scores[i], packed[i * width : (i + 1) * width])
-            for i, key in enumerate(content_keys)
-        ],
+        [(key, head, version, scores[i], packed[i * width : (i + 1) * width]) for i, key in enumerate(content_keys)],
     )
 
 
@@ -84,7 +81,8 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
 def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tuple[float, ...], int] | None:
     """(score, probabilities, head version) of one photo."""
     row = catalog.conn.execute(
-        "SELECT score, probabilities, version FROM scores WHERE content_key = ? AND head = ?", (content_key, head)
+        "SELECT score, probabilities, version FROM scores WHERE content_key = ? AND head = ?",
+        (content_key, head),
     ).fetchone()
     return (row[0], tuple(np.frombuffer(row[1], "<f4").tolist()), row[2]) if row else None
 

@@ -72,7 +72,8 @@ class LibraryConfig(Section):
         default=(), description="Names or patterns of folders and files that are never looked at."
     )
     heads: dict[str, HeadConfig] = Field(
-        default_factory=_default_heads, description="The heads of this library. Heads of the same name learn together."
+        default_factory=_default_heads,
+        description="The heads of this library. Heads of the same name learn together.",
     )
     marks: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
@@ -111,7 +112,8 @@ class WatchingConfig(Section):
         default=parse_duration("15m"), description="How often everything is walked, since events can be lost."
     )
     check_roots_every: Duration = Field(
-        default=parse_duration("10s"), description="How often it is checked that the library roots are still there."
+        default=parse_duration("10s"),
+        description="How often it is checked that the library roots are still there.",
     )
 
 
@@ -128,12 +130,14 @@ class EmbeddingConfig(Section):
 
     device: str = Field(default="auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="`auto` measures which is fastest without changing the vectors materially."
+        default="auto",
+        description="`auto` measures which is fastest without changing the vectors materially.",
     )
     threads: int = Field(default=0, ge=0, description="Cores to use; 0: all of them.")
     batch_size: int = Field(default=8, ge=1, le=512, description="Pictures in one forward pass.")
     idle_exit: Duration = Field(
-        default=parse_duration("60s"), description="The worker process ends when it had nothing to do for this long."
+        default=parse_duration("60s"),
+        description="The worker process ends when it had nothing to do for this long.",
     )
 
 
@@ -143,7 +147,8 @@ class TrainingConfig(Section):
     every: Duration = Field(default=parse_duration("6h"), description="Retrain at least this often, if labels changed.")
     min_new_labels: int = Field(default=20, ge=1, description="Retrain once this many labels have changed …")
     quiet_after: Duration = Field(
-        default=parse_duration("2m"), description="… and none has changed for this long (you are still sorting)."
+        default=parse_duration("2m"),
+        description="… and none has changed for this long (you are still sorting).",
     )
     quiet_hours: str = Field(default="", description='No training within these hours, such as "09:00-18:00".')
     seed: int = Field(default=0, description="The same labels and the same seed give the same head.")

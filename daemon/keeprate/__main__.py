@@ -1,0 +1,6 @@
+"""`python -m keeprate`."""
+
+from keeprate.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The `keeprate` command: puts the groups together and turns every error into a sentence and an exit code.
+
+0 done, 1 failed, 2 usage, 3 daemon not running, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from typing import Annotated
+
+import typer
+
+from keeprate import __version__
+from keeprate.cli import daemon, demonstration, heads, labels, looking, model, setup, steps
+from keeprate.cli.output import print_error
+from keeprate.errors import KeeprateError
+
+HELP = """
+keeprate learns from the photos you keep and delete, and sorts the rest where you already look at them.
+
+Begin with  [bold]keeprate init ~/Pictures[/bold] , move some photos into its keep/ and delete/ folders, and run
+[bold]keeprate sync[/bold]  (once) or  [bold]keeprate run[/bold]  (always). No photo is ever moved, deleted or changed.
+"""
+
+app = typer.Typer(
+    name="keeprate",
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keeprate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def keeprate(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Nothing happens here: every command is its own."""
+
+
+setup.register(app)
+steps.register(app)
+looking.register(app)
+heads.register(app)
+labels.register(app)
+model.register(app)
+daemon.register(app)
+demonstration.register(app)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except KeeprateError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except sqlite3.Error as error:
+        from keeprate.catalog.connection import translated
+        from keeprate.paths import locate_home
+
+        print_error(translated(error, locate_home().catalog_file))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted; everything done so far is kept.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output has seen enough; silence the interpreter's flush at exit as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,112 @@
+"""`model`: the registry of vision models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from keeprate.cli.output import JsonOption, print_json, print_table, say
+
+model_app = typer.Typer(help="The vision models that turn pictures into vectors.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(model_app, name="model", rich_help_panel="Set up")
+
+
+@model_app.command("list")
+def list_models(
+    known: Annotated[bool, typer.Option("--known", help="Models that keeprate knows by name.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The registered models; the active one is marked."""
+    from rich.table import Table
+
+    from keeprate.catalog import models, open_catalog
+    from keeprate.embedding.known_models import KNOWN_MODELS
+    from keeprate.paths import locate_home
+
+    if known:
+        if as_json:
+            print_json(list(KNOWN_MODELS))
+            return
+        table = Table("Name", "Hugging Face id", "Dimension", "Download", "Remark", box=None, header_style="bold")
+        for one in KNOWN_MODELS:
+            table.add_row(one.name, one.path, str(one.embed_dim), one.download, one.remark)
+        print_table(table)
+        return
+    with open_catalog(locate_home().catalog_file) as catalog:
+        found = models.all_models(catalog)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("", "Name", "Path", "Dimension", "Photos", box=None, header_style="bold")
+    for model in found:
+        table.add_row(
+            "*" if model.active else "",
+            model.name,
+            model.path,
+            str(model.embed_dim or "–"),
+            str(model.cached),
+        )
+    print_table(table)
+
+
+@model_app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it; a name of `model list --known` needs nothing else.")],
+    path: Annotated[str | None, typer.Option(help="Hugging Face id, or a folder.")] = None,
+    dim: Annotated[
+        int | None, typer.Option(min=1, help="Length of its vectors; found out by itself if left out.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="A fixed revision of a Hugging Face model.")] = None,
+) -> None:
+    """Register a model: any image model of Hugging Face, by its id or from a folder."""
+    from pathlib import Path
+
+    from keeprate.catalog import models, open_catalog
+    from keeprate.embedding.known_models import KNOWN_MODELS
+    from keeprate.errors import UsageProblem
+    from keeprate.paths import locate_home
+
+    if path is None:
+        entry = next((one for one in KNOWN_MODELS if one.name == name), None)
+        if entry is None:
+            raise UsageProblem(
+                f"{name!r} is not a model that keeprate knows by name.",
+                advice="Say where it is with --path, or look at `keeprate model list --known`.",
+            )
+        path, dim = entry.path, dim or entry.embed_dim
+    local = Path(path).expanduser()
+    looks_local = local.is_absolute() or path.startswith((".", "~")) or local.is_dir()
+    if looks_local:
+        if not local.is_dir():
+            raise UsageProblem("There is no such folder.", path=local, advice="Name the folder with its config.json.")
+        path = str(local.absolute())
+    with open_catalog(locate_home().catalog_file) as catalog:
+        models.add(catalog, name, path, embed_dim=dim, revision=revision)
+    say(f"{name} is registered. `keeprate model activate {name}` puts it into use.")
+
+
+@model_app.command()
+def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+    """Use this model from now on; vectors of the others stay, so switching back costs nothing."""
+    from keeprate.catalog import models, open_catalog
+    from keeprate.paths import locate_home
+
+    with open_catalog(locate_home().catalog_file) as catalog:
+        model = models.activate(catalog, name)
+    say(f"{name} is active; {model.cached} photos have its vector already. `keeprate sync` does the rest.")
+
+
+@model_app.command()
+def remove(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+    """Forget a model and all vectors by it."""
+    from keeprate.catalog import models, open_catalog
+    from keeprate.paths import locate_home
+
+    with open_catalog(locate_home().catalog_file) as catalog:
+        model = models.remove(catalog, name)
+        now = models.active(catalog)
+    say(f"{name} is removed, with {model.cached} vectors. Active is {now.name}.")

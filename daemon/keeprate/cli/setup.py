@@ -1,0 +1,136 @@
+"""`init` and `config`: what to watch, and the file that says so."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from keeprate.cli.output import JsonOption, print_json, say
+from keeprate.errors import UsageProblem
+
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(rich_help_panel="Set up")(init)
+    app.add_typer(config_app, name="config", rich_help_panel="Set up")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder with your photos; everything below it is watched.")],
+    name: Annotated[str | None, typer.Option(help="What to call the library; default: the folder's name.")] = None,
+    viewer: Annotated[
+        str,
+        typer.Option(
+            help="The viewer you look with: folder, geeqie, digikam, darktable, gthumb, shotwell, gwenview, lightroom, "
+            "explorer. [dim]folder[/dim] makes a view folder of numbered links, which every viewer sorts by name."
+        ),
+    ] = "folder",
+    keep: Annotated[str, typer.Option(help="Photos moved into this folder are keepers.")] = "keep",
+    delete: Annotated[str, typer.Option(help="Photos moved into this folder (or the trash) are not.")] = "delete",
+    view_folder: Annotated[Path | None, typer.Option(help="Where the view folder shall be.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Begin to watch a folder: writes the config, makes the keep and delete folders, says what happens next."""
+    from keeprate.config.edit import add_library
+    from keeprate.config.models import VIEWERS
+    from keeprate.paths import locate_home
+    from keeprate.service.profiles import marks_for, view_folder_beside
+
+    home = locate_home()
+    root = folder.expanduser().absolute()
+    _check_folder(root)
+    if viewer not in VIEWERS:
+        raise UsageProblem(
+            f"There is no profile for the viewer {viewer!r}.", advice=f"Known are: {', '.join(VIEWERS)}."
+        )
+    called = name or re.sub(r"[^\w .-]", "-", root.name).lstrip(" .-") or "photos"
+    view = (view_folder or view_folder_beside(root, home.views_dir / called)).expanduser().absolute()
+    library: dict[str, Any] = {
+        "name": called,
+        "root": str(root),
+        "viewer": viewer,
+        "heads": {"keep": {"buckets": {"keep": keep, "delete": [delete, "trash:"]}}},
+        "marks": marks_for(viewer, view),
+    }
+    config = add_library(home.config_file, library)
+    from keeprate.service.managers import check_marks
+
+    check_marks(config)
+    for bucket in (keep, delete):
+        if not bucket.startswith("**/"):
+            _make_folder(root / bucket)
+    if as_json:
+        print_json({"name": called, "root": root, "config": home.config_file, "view_folder": view})
+        return
+    say(f"{called}: watching {root}\n")
+    say(f"  Keepers go into    {root / keep}")
+    say(f"  the rest into      {root / delete}  (or the trash)")
+    say(f"  and the order into {view}  once there is something to learn from.\n")
+    say("Next: `keeprate sync` embeds your photos now, `keeprate run` watches from now on.")
+    say(f"Move at least two photos, better twenty, into each folder. Settings: {home.config_file}")
+
+
+def _check_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise UsageProblem("There is no such folder.", path=root, advice="Name the folder that holds your photos.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise UsageProblem("The folder cannot be read.", path=root, advice="Look at its permissions.")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageProblem(
+            f"The folder cannot be made: {error.strerror}.",
+            path=path,
+            advice="Make it yourself, or choose another.",
+        ) from error
+
+
+@config_app.command("check")
+def check() -> None:
+    """Check the settings; says what is wrong, or that all is well."""
+    from keeprate.config.load import load_config
+    from keeprate.paths import locate_home
+    from keeprate.service.managers import check_marks
+
+    home = locate_home()
+    config = load_config(home.config_file)
+    check_marks(config)
+    if not home.config_file.exists():
+        say(f"There is no config file yet ({home.config_file}); `keeprate init FOLDER` writes it.")
+        return
+    count = len(config.library)
+    say(f"{home.config_file} is fine: {count} {'library' if count == 1 else 'libraries'}.")
+    for library in config.library:
+        if not library.root.is_dir():
+            say(f"  {library.name}: {library.root} is not there now; it counts as offline.")
+
+
+@config_app.command("show")
+def show(as_json: JsonOption = False) -> None:
+    """Print the settings as they are in force, defaults included."""
+    import tomlkit
+
+    from keeprate.config.load import load_config
+    from keeprate.paths import locate_home
+
+    values = load_config(locate_home().config_file).model_dump(mode="json", exclude_none=True)
+    if as_json:
+        print_json(values)
+    else:
+        say(tomlkit.dumps(values))
+
+
+@config_app.command("path")
+def path() -> None:
+    """Print where the config file is."""
+    from keeprate.paths import locate_home
+
+    say(str(locate_home().config_file))

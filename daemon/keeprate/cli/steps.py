@@ -1,0 +1,209 @@
+"""The steps, one at a time or all in order: scan, embed, train, score, write, sync, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, TypeVar
+
+import typer
+
+from keeprate.cli.output import (
+    HeadOption,
+    JsonOption,
+    LibraryOption,
+    QuietOption,
+    print_json,
+    printable,
+    progress_shown,
+    say,
+)
+from keeprate.service.session import Session
+from keeprate.service.tasks import PlannedMark
+
+PANEL = "Work"
+REASONS_SHOWN = 10
+
+T = TypeVar("T")
+
+
+def register(app: typer.Typer) -> None:
+    for command in (sync, scan, embed, train, score, write, undo):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+@contextmanager
+def at_work(*, quiet: bool) -> Iterator[Session]:
+    """A session under the lock of this home, with progress shown."""
+    from keeprate.paths import locate_home
+    from keeprate.service.lock import hold_lock
+    from keeprate.service.session import open_session
+
+    home = locate_home()
+    with (
+        hold_lock(home.lock_file),
+        progress_shown(quiet=quiet) as reporter,
+        open_session(home, reporter) as session,
+    ):
+        yield session
+
+
+def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Do everything once, in order: scan, embed, train, score, write. For cron, or without a service."""
+    from keeprate.service.syncing import sync as do_sync
+    from keeprate.service.worker_client import worker
+
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
+        outcome = do_sync(session, client, library)
+    if as_json:
+        print_json(outcome)
+        return
+    for sentence in outcome.sentences():
+        say(sentence, quiet=quiet)
+
+
+def scan(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Look at every folder now and note what is new, moved or gone."""
+    from keeprate.service.scanning import scan as do_scan
+
+    with at_work(quiet=quiet or as_json) as session:
+        outcome = do_scan(session, library)
+    if as_json:
+        print_json(outcome)
+        return
+    say(outcome.sentence(), quiet=quiet)
+
+
+def embed(
+    library: LibraryOption = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be read before.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Give every photo its vector by the active model; photos that have one are skipped."""
+    from keeprate.catalog import problems
+    from keeprate.service.embedding_run import embed_all
+    from keeprate.service.worker_client import worker
+
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
+        session.libraries(library)
+        if retry:
+            problems.forgive(session.catalog, "decode")
+            problems.forgive(session.catalog, "embed")
+        outcome = embed_all(session, client, library)
+    if as_json:
+        print_json(outcome)
+        return
+    rate = f" ({outcome.embedded / outcome.seconds:.1f}/s on {outcome.device})" if outcome.embedded else ""
+    failed = f"; {outcome.failed} could not be read, see `keeprate status`" if outcome.failed else ""
+    say(f"{outcome.embedded} photos embedded{rate}{failed}.", quiet=quiet)
+
+
+def train(
+    head: HeadOption = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Use this threshold (0–1) instead of the best one.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train even if nothing has changed.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Learn from the labels: a new head is taken into use only if it is better on photos it has not seen."""
+    from keeprate.service.training_run import train_heads
+    from keeprate.service.worker_client import worker
+
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
+        outcomes = train_heads(session, client, head, threshold=threshold, force=force)
+    if as_json:
+        print_json(outcomes)
+        return
+    for outcome in outcomes:
+        say(f"{outcome.head}: {outcome.reason}", quiet=quiet)
+
+
+def score(head: HeadOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Score every photo by the heads in use."""
+    from keeprate.service.scoring import score as do_score
+
+    with at_work(quiet=quiet or as_json) as session:
+        outcome = do_score(session, head)
+    if as_json:
+        print_json(outcome)
+        return
+    say(f"{outcome.scored} scores brought up to date.", quiet=quiet)
+
+
+def write(
+    library: LibraryOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show every change, make none.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write marks where your viewer sorts by them. Everything is journalled; `keeprate undo` takes it back."""
+    from keeprate.service.tasks import WriteOutcome, WriteTask
+    from keeprate.service.worker_client import worker
+
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
+        session.libraries(library)
+        outcome = client.run(WriteTask(library, dry_run), session.reporter)
+    assert isinstance(outcome, WriteOutcome)  # noqa: S101 (the worker answers in kind)
+    if as_json:
+        print_json(outcome)
+        return
+    if dry_run:
+        for mark in outcome.planned:
+            typer.echo(printable(f"{mark.path}: {mark.summary}"))
+        say(f"{len(outcome.planned)} changes would be made, {outcome.skipped} places left alone.", quiet=quiet)
+        return
+    say(f"{outcome.written} marks written.", quiet=quiet)
+    if not quiet:
+        _tell_reasons(outcome.left_alone, outcome.refused + outcome.skipped, "left alone")
+
+
+def undo(
+    run: Annotated[int | None, typer.Option("--run", help="Take back this write run; default: the last one.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Take back every mark ever written.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Take marks back: what keeprate wrote goes, what you wrote stays."""
+    from keeprate.catalog import journal
+    from keeprate.errors import UsageProblem
+    from keeprate.service.tasks import UndoOutcome, UndoTask
+    from keeprate.service.worker_client import worker
+
+    if everything and run is not None:
+        raise UsageProblem("--all and --run cannot both be given.")
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
+        chosen = None if everything else run if run is not None else journal.last_write_run(session.catalog)
+        nothing = chosen is None and not everything
+        outcome = UndoOutcome() if nothing else client.run(UndoTask(chosen, dry_run), session.reporter)
+    assert isinstance(outcome, UndoOutcome)  # noqa: S101 (the worker answers in kind)
+    if as_json:
+        print_json(outcome)
+    elif dry_run:
+        for mark in outcome.planned:
+            typer.echo(printable(f"{mark.path}: {mark.field} {mark.summary}"))
+        say(f"{len(outcome.planned)} marks would be taken back.", quiet=quiet)
+    else:
+        say(
+            f"{outcome.restored} places restored to the byte, {outcome.removed_ours} freed of our marks (changed by "
+            f"others since), {outcome.not_ours + outcome.gone} had nothing of ours left.",
+            quiet=quiet,
+        )
+        if not quiet:
+            _tell_reasons(outcome.failures, outcome.failed, "could not be restored")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _tell_reasons(marks: tuple[PlannedMark, ...], total: int, what: str) -> None:
+    """The reasons, most frequent first, each with one example."""
+    by_reason: dict[str, list[PlannedMark]] = {}
+    for mark in marks:
+        by_reason.setdefault(mark.summary, []).append(mark)
+    if total:
+        say(f"{total} {what}:")
+    for reason, group in sorted(by_reason.items(), key=lambda item: -len(item[1]))[:REASONS_SHOWN]:
+        say(f"  {len(group):>5} × {reason}, such as {group[0].path}")

@@ -1,0 +1,70 @@
+"""The parent's side of the embed step: run it in the worker, and find the picture that kills the worker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keeprate.catalog import files, problems
+from keeprate.service.session import Session
+from keeprate.service.tasks import EmbedOutcome, EmbedTask
+from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
+
+MAX_CRASHES = 50
+"""More crashes than this in one run are not about single pictures."""
+
+
+def embed_all(session: Session, worker: WorkerClient, library: str | None = None) -> EmbedOutcome:
+    """Embed everything that waits, however many pictures crash the decoder.
+
+    Raises:
+        WorkerCrashedError: the worker dies without having touched a picture, or again and again.
+        ModelError: the model cannot be loaded.
+    """
+    total = EmbedOutcome()
+    for _ in range(MAX_CRASHES):
+        try:
+            return _added(total, worker.run(EmbedTask(library), session.reporter))
+        except WorkerCrashedError as crash:
+            if not crash.subjects or session.reporter.cancelled():
+                raise
+            total = _added(total, _one_by_one(session, worker, crash.subjects, library))
+    raise WorkerCrashedError((), f"{MAX_CRASHES} times in one run")
+
+
+def _one_by_one(
+    session: Session, worker: WorkerClient, content_keys: tuple[str, ...], library: str | None
+) -> EmbedOutcome:
+    total = EmbedOutcome()
+    for key in content_keys:
+        if session.reporter.cancelled():
+            return replace(total, cancelled=True)
+        try:
+            total = _added(total, worker.run(EmbedTask(library, only=(key,)), session.reporter))
+        except WorkerCrashedError as crash:
+            if key not in crash.subjects:
+                raise
+            total = replace(total, failed=total.failed + 1)
+            _quarantine(session, key, crash.ending)
+    return total
+
+
+def _quarantine(session: Session, content_key: str, ending: str) -> None:
+    lying = files.of_photo(session.catalog, content_key)
+    with session.catalog.db.atomic():
+        for file in lying[:1]:
+            problems.record(
+                session.catalog, "embed", file.path, f"decoding it killed the worker process ({ending})",
+                library=file.library, content_key=content_key,
+            )  # fmt: skip
+
+
+def _added(one: EmbedOutcome, other: object) -> EmbedOutcome:
+    assert isinstance(other, EmbedOutcome)  # noqa: S101 (the worker answers in kind)
+    return EmbedOutcome(
+        embedded=one.embedded + other.embedded,
+        failed=one.failed + other.failed,
+        seconds=one.seconds + other.seconds,
+        device=other.device or one.device,
+        precision=other.precision or one.precision,
+        cancelled=other.cancelled,
+    )

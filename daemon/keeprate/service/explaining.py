@@ -1,0 +1,120 @@
+"""Why a photo has its score: the score, the signals, and the nearest photos that the user decided on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keeprate.catalog import embeddings, files, heads, labels, models, scores
+from keeprate.errors import KeeprateError
+from keeprate.pictures.content_key import content_key
+from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
+from keeprate.service.session import Session
+
+NEAREST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A labelled photo that looks alike; `similarity` is the cosine of the embeddings, −1 to 1."""
+
+    path: str
+    bucket: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    path: str
+    content_key: str
+    head: str
+    model: str
+    score: float | None
+    probabilities: dict[str, float]
+    rank: int | None
+    """1: the best of all scored photos."""
+    of: int
+    label: str | None
+    signals: dict[str, float]
+    nearest: tuple[Neighbour, ...]
+
+
+def explain(session: Session, path: Path, head: str | None = None) -> Explanation:
+    """What is known about the photo at `path`.
+
+    Raises:
+        KeeprateError: the file is not in the catalog, or cannot be read.
+    """
+    catalog = session.catalog
+    name = head or next(iter(session.heads()), None)
+    if name is None:
+        session.libraries()  # says that there is none
+        raise AssertionError
+    session.heads(name)
+    key = _key(session, path)
+    model = models.active(catalog)
+    version = heads.in_use(catalog, name)
+    scored = scores.of_photo(catalog, key, name)
+    said = labels.current(catalog, name)
+    order = [photo.content_key for photo in scores.ranked(catalog, name, {})] if scored else []
+    signals = embeddings.signals_of(catalog, SIGNALS_VERSION, [key]).get(key)
+    return Explanation(
+        path=str(path),
+        content_key=key,
+        head=name,
+        model=model.name,
+        score=scored[0] if scored else None,
+        probabilities=dict(zip(version.buckets, scored[1], strict=True)) if scored and version else {},
+        rank=order.index(key) + 1 if key in order else None,
+        of=len(order),
+        label=said[key].bucket if key in said else None,
+        signals={} if signals is None else dict(zip(SIGNAL_NAMES, map(float, signals), strict=True)),
+        nearest=_nearest(session, key, model.id, said),
+    )
+
+
+def _key(session: Session, path: Path) -> str:
+    path = path.expanduser().absolute()
+    known = files.content_keys_at(session.catalog, [str(path)]).get(str(path))
+    if known is not None:
+        return known
+    try:
+        key = content_key(path)
+    except OSError as error:
+        raise KeeprateError(f"The photo cannot be read: {error.strerror}.", path=path) from error
+    if not session.catalog.conn.execute("SELECT 1 FROM photos WHERE content_key = ?", (key,)).fetchone():
+        raise KeeprateError(
+            "This photo is in no library.",
+            path=path,
+            advice="Run `keeprate sync` if it lies in one and is new.",
+        )
+    return key
+
+
+def _nearest(session: Session, key: str, model_id: int, said: dict[str, labels.Label]) -> tuple[Neighbour, ...]:
+    """The most similar labelled photos of each bucket, most similar first."""
+    vectors = embeddings.vectors_of(session.catalog, model_id, [key, *said])
+    mine = vectors.pop(key, None)
+    others = [other for other in vectors if other != key]
+    if mine is None or not others:
+        return ()
+    matrix = np.stack([vectors[other] for other in others])
+    norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(mine)
+    similarity = matrix @ mine / np.maximum(norms, 1e-12)
+    found: list[Neighbour] = []
+    taken: dict[str, int] = {}
+    for index in np.argsort(-similarity):
+        label = said[others[index]]
+        assert label.bucket is not None  # noqa: S101 (withdrawn labels are not current)
+        if taken.setdefault(label.bucket, 0) < NEAREST:
+            taken[label.bucket] += 1
+            found.append(Neighbour(_somewhere(session, label), label.bucket, float(similarity[index])))
+    return tuple(found)
+
+
+def _somewhere(session: Session, label: labels.Label) -> str:
+    """Where the photo lies now, or where it lay when it was labelled."""
+    lying = files.of_photo(session.catalog, label.content_key)
+    return lying[0].path if lying else f"{label.path or label.content_key} (deleted since)"

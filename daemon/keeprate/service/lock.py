@@ -1,0 +1,69 @@
+"""One process at a time works on a home: a kernel lock, gone with its holder however that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from keeprate.errors import BusyError, KeeprateError
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold the lock at `path` within the block; the file then names our pid.
+
+    Raises:
+        BusyError: another process holds it; names its pid.
+        KeeprateError: the lock file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise KeeprateError(f"The lock file cannot be opened: {error.strerror}.", path=path) from error
+    try:
+        if not _take(handle):
+            pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            raise BusyError(
+                f"Another keeprate is at work here{f' (process {pid})' if pid else ''}.",
+                advice="A running daemon does this on its own; otherwise wait for the other command, or stop it.",
+                path=path,
+            )
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    """Take the lock; a moment's patience, since `lock_holder` holds it shared while it looks."""
+    for _ in range(10):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def lock_holder(path: Path) -> int | None:
+    """The pid of the process that holds the lock, or None."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else None
+    finally:
+        os.close(handle)
+    return None

@@ -1,0 +1,93 @@
+"""Find photo managers, check their settings, build them. The core never names one: entry points do."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from keeprate.config.models import Config, LibraryConfig
+from keeprate.errors import ConfigError, KeeprateError
+from keeprate.plugin_api import ENTRY_POINT_GROUP, LibraryPlace, PhotoManager
+
+
+@cache
+def manager_types() -> dict[str, type[PhotoManager]]:
+    """Name → class of every installed photo manager.
+
+    Raises:
+        KeeprateError: one cannot be imported; names it and the reason.
+    """
+    found: dict[str, type[PhotoManager]] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
+        try:
+            found[entry.name] = entry.load()
+        except Exception as error:
+            raise KeeprateError(
+                f"The photo manager {entry.name!r} cannot be loaded: {error}.",
+                advice=f"Reinstall or remove the package that brings it ({entry.value}).",
+            ) from error
+    return found
+
+
+def manager_names() -> list[str]:
+    """Names of the installed photo managers, without importing any."""
+    return sorted(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
+
+
+def managers_for(library: LibraryConfig) -> dict[str, PhotoManager]:
+    """The photo managers that the config names for a library, ready to work.
+
+    Raises:
+        ConfigError: one is not installed, or a setting is unknown or of the wrong kind.
+    """
+    place = LibraryPlace(library.name, library.root)
+    return {
+        name: _type_named(library, name)(place, _settings(library, name, values))
+        for name, values in library.marks.items()
+    }
+
+
+def check_marks(config: Config) -> None:
+    """Check every `[library.marks.…]` table.
+
+    Raises:
+        ConfigError: see `managers_for`.
+    """
+    for library in config.library:
+        managers_for(library)
+
+
+def _type_named(library: LibraryConfig, name: str) -> type[PhotoManager]:
+    types = manager_types()
+    if name not in types:
+        near = difflib.get_close_matches(name, types, n=1)
+        raise ConfigError(
+            f"Library {library.name!r} wants marks by {name!r}, which is not installed"
+            + (f" (did you mean {near[0]!r}?)." if near else "."),
+            advice=f"Installed are: {', '.join(types)}.",
+        )
+    return types[name]
+
+
+def _settings(library: LibraryConfig, name: str, values: dict[str, Any]) -> Any:
+    settings_type = _type_named(library, name).settings_type
+    known = [field.name for field in dataclasses.fields(settings_type)]
+    where = f"library {library.name!r}: marks.{name}"
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ConfigError(
+                f"{where}.{key} is not a setting" + (f" (did you mean {near[0]!r}?)." if near else "."),
+                advice=f"Known are: {', '.join(known)}.",
+            )
+    try:
+        return TypeAdapter(settings_type).validate_python(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise ConfigError(f"{where}.{key}: {problem['msg']}.", advice="See docs/reference/config.md.") from error

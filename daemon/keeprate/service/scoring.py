@@ -1,0 +1,71 @@
+"""The score step: every vector through every head in use, in numpy; no torch, no scikit-learn."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from keeprate.catalog import embeddings, heads, scores
+from keeprate.catalog.heads import HeadVersion
+from keeprate.errors import KeeprateError
+from keeprate.learning.heads import Head, load_head
+from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.service.session import Progress, Session
+
+PROGRESS_FROM = 20_000
+"""Fewer photos than this are scored before anybody could read a progress line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOutcome:
+    scored: int = 0
+    seconds: float = 0.0
+
+
+def head_of(session: Session, version: HeadVersion) -> Head:
+    """Load the file of a head version.
+
+    Raises:
+        KeeprateError: it is missing or damaged; `keeprate train --force` makes a new one.
+    """
+    if version.file is None:
+        raise KeeprateError(f"Version {version.version} of the head {version.head!r} was not kept.")
+    return load_head(session.home.heads_dir / version.file)
+
+
+def score(session: Session, head: str | None = None) -> ScoreOutcome:
+    """Score every photo whose score is missing or older than the head version in use."""
+    started = time.monotonic()
+    total = 0
+    for name in session.heads(head):
+        version = heads.in_use(session.catalog, name)
+        if version is not None and not session.reporter.cancelled():
+            total += _score_head(session, version)
+    return ScoreOutcome(total, time.monotonic() - started)
+
+
+def _score_head(session: Session, version: HeadVersion) -> int:
+    catalog = session.catalog
+    waiting = scores.count_unscored(catalog, version.head, version.version, version.model_id)
+    if waiting == 0:
+        return 0
+    head = head_of(session, version)
+    keys: list[str] = []
+    rows = []
+    for chunk in embeddings.unscored(
+        catalog,
+        version.model_id,
+        head=version.head,
+        version=version.version,
+        signals_version=SIGNALS_VERSION if head.uses_signals else None,
+    ):
+        keys += chunk.content_keys
+        rows.append(head.probabilities(chunk.vectors, chunk.signals))
+        if waiting >= PROGRESS_FROM:
+            session.reporter.progress(Progress("score", len(keys), waiting))
+    if keys:
+        with catalog.db.atomic():
+            scores.store(catalog, version.head, version.version, keys, np.concatenate(rows))
+    return len(keys)

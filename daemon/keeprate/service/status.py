@@ -1,0 +1,214 @@
+"""How things stand: what `keeprate status` shows, as plain data. Reads the catalog only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from keeprate.catalog import (
+    embeddings,
+    files,
+    heads,
+    journal,
+    labels,
+    libraries,
+    models,
+    problems,
+    runs,
+    scores,
+)
+from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.service.lock import lock_holder
+from keeprate.service.session import Session
+
+PROBLEMS_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    name: str
+    root: str
+    online: bool
+    offline_reason: str | None
+    files: int
+    photos: int
+    reviewed: int
+    """Photos on disk with a label of the marked head."""
+    scanned_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStatus:
+    """What is left to do."""
+
+    to_embed: int
+    to_score: int
+    label_changes: int
+    """Label changes since the last training, over all heads."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStatus:
+    name: str
+    buckets: tuple[str, ...]
+    labels: dict[str, int]
+    missing: str | None
+    """What is missing before it can be trained, in one sentence."""
+    version: int | None
+    trained_at: str | None
+    model: str | None
+    threshold: float | None
+    metrics: dict[str, Any] | None
+    reason: str | None
+    """Why the version in use is in use."""
+    last_attempt: str | None
+    """What became of the latest training, if that is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemStatus:
+    path: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemsStatus:
+    count: int
+    list: tuple[ProblemStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStatus:
+    at: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    name: str
+    path: str
+    embed_dim: int | None
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarksStatus:
+    standing: int
+    last_write: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    running: bool
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    libraries: tuple[LibraryStatus, ...]
+    heads: tuple[HeadStatus, ...]
+    work: WorkStatus
+    problems: ProblemsStatus
+    last_training: TrainingStatus | None
+    model: ModelStatus
+    marks: MarksStatus
+    daemon: DaemonStatus
+
+
+def status(session: Session, head: str | None = None) -> Status:
+    """The state of everything, or with only the head called `head`."""
+    catalog = session.catalog
+    model = models.active(catalog)
+    wanted = session.heads(head)
+    training = runs.last(catalog, "train")
+    write = runs.last(catalog, "write")
+    pid = lock_holder(session.home.lock_file)
+    return Status(
+        libraries=tuple(_library(session, library.name) for library in session.config.library),
+        heads=tuple(_head(session, name, buckets) for name, buckets in wanted.items()),
+        work=WorkStatus(
+            to_embed=embeddings.count_wanted(catalog, model.id, SIGNALS_VERSION),
+            to_score=sum(_to_score(session, name) for name in wanted),
+            label_changes=sum(label_changes(session, name).count for name in wanted),
+        ),
+        problems=ProblemsStatus(
+            problems.count(catalog),
+            tuple(ProblemStatus(one.path, one.step, one.reason) for one in problems.latest(catalog, PROBLEMS_LISTED)),
+        ),
+        last_training=None if training is None else TrainingStatus(iso(training.finished_at), training.outcome),
+        model=ModelStatus(model.name, model.path, model.embed_dim, model.cached),
+        marks=MarksStatus(journal.count_standing(catalog), None if write is None else write.outcome),
+        daemon=DaemonStatus(pid is not None, pid),
+    )
+
+
+def iso(at: float) -> str:
+    """Unix seconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def missing_labels(buckets: tuple[str, ...], counts: dict[str, int]) -> str | None:
+    """What is missing before a head can be trained: at least two photos in each bucket."""
+    lacking = [f"{2 - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < 2]
+    return f"needs {' and '.join(lacking)}" if lacking else None
+
+
+def label_changes(session: Session, head: str) -> labels.LabelChanges:
+    """Label changes since the latest training of a head, taken into use or not."""
+    return labels.changes_since(session.catalog, head, last_trained_at(session, head))
+
+
+def last_trained_at(session: Session, head: str) -> float:
+    """When the head was last trained (unix seconds), or 0."""
+    history = heads.history(session.catalog, head)
+    return history[0].trained_at if history else 0.0
+
+
+def _library(session: Session, name: str) -> LibraryStatus:
+    library = session.config.library_named(name)
+    assert library is not None  # noqa: S101 (it comes from the config)
+    known = libraries.get(session.catalog, name)
+    counts = files.counts(session.catalog, name)
+    offline = known.offline if known else None
+    if offline is None and not library.root.is_dir():
+        offline = "its folder is not there"
+    scanned_at = known.scanned_at if known else None
+    return LibraryStatus(
+        name=name,
+        root=str(library.root),
+        online=offline is None,
+        offline_reason=offline,
+        files=counts.files,
+        photos=counts.photos,
+        reviewed=labels.count_reviewed(session.catalog, library.head_to_mark, name),
+        scanned_at=None if scanned_at is None else iso(scanned_at),
+    )
+
+
+def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
+    history = heads.history(session.catalog, name)
+    version = next((one for one in history if one.in_use), None)
+    counts = dict.fromkeys(buckets, 0) | labels.counts(session.catalog, name)
+    model = None
+    if version is not None:
+        model = next((one.name for one in models.all_models(session.catalog) if one.id == version.model_id), None)
+    return HeadStatus(
+        name=name,
+        buckets=buckets,
+        labels=counts,
+        missing=missing_labels(buckets, counts),
+        version=version.version if version else None,
+        trained_at=iso(version.trained_at) if version else None,
+        model=model,
+        threshold=version.threshold if version else None,
+        metrics=version.metrics if version else None,
+        reason=version.reason if version else None,
+        last_attempt=history[0].reason if history and history[0] is not version else None,
+    )
+
+
+def _to_score(session: Session, head: str) -> int:
+    version = heads.in_use(session.catalog, head)
+    return 0 if version is None else scores.count_unscored(session.catalog, head, version.version, version.model_id)

@@ -1,0 +1,49 @@
+"""All steps once, in order: what `keeprate sync` does, and what the daemon does when there is work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeprate.service.embedding_run import embed_all
+from keeprate.service.scanning import ScanOutcome, scan
+from keeprate.service.scoring import score
+from keeprate.service.session import Session
+from keeprate.service.tasks import EmbedOutcome, TrainOutcome, WriteOutcome, WriteTask
+from keeprate.service.training_run import train_heads
+from keeprate.service.worker_client import WorkerClient
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """What one pass over all steps did."""
+
+    scan: ScanOutcome
+    embed: EmbedOutcome
+    train: tuple[TrainOutcome, ...]
+    scored: int
+    write: WriteOutcome
+
+    def sentences(self) -> list[str]:
+        """For the person: a line a step."""
+        lines = [self.scan.sentence()]
+        if self.embed.embedded or self.embed.failed:
+            failed = f"; {self.embed.failed} could not be read, see `keeprate status`" if self.embed.failed else ""
+            lines.append(f"{self.embed.embedded} photos embedded{failed}.")
+        lines += [f"{outcome.head}: {outcome.reason}" for outcome in self.train]
+        if self.scored:
+            lines.append(f"{self.scored} scores brought up to date.")
+        if self.write.written or self.write.refused:
+            refused = f", {self.write.refused} refused" if self.write.refused else ""
+            lines.append(f"{self.write.written} marks written{refused}.")
+        return lines
+
+
+def sync(session: Session, worker: WorkerClient, library: str | None = None) -> SyncOutcome:
+    """Scan, embed, train, score, write. Each step looks up by itself whether there is anything to do."""
+    scanned = scan(session, library)
+    embedded = embed_all(session, worker, library)
+    trained = train_heads(session, worker)
+    scored = score(session)
+    written = worker.run(WriteTask(library), session.reporter)
+    assert isinstance(written, WriteOutcome)  # noqa: S101 (the worker answers in kind)
+    return SyncOutcome(scanned, embedded, tuple(trained), scored.scored, written)

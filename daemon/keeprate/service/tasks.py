@@ -1,0 +1,132 @@
+"""What can be asked of the worker process, and what it answers: plain data that travels as JSON lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTask:
+    """Give every photo a vector by the active model."""
+
+    library: str | None = None
+    only: tuple[str, ...] = ()
+    """Content keys to try alone, one at a time (after a crash); empty: all that lack one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedOutcome:
+    embedded: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    device: str = ""
+    precision: str = ""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainTask:
+    """Train one head on the labels that stand."""
+
+    head: str
+    threshold: float | None = None
+    force: bool = False
+    """Train even if nothing changed since the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOutcome:
+    head: str
+    trained: bool
+    """A version was made (in use or not)."""
+    promoted: bool
+    version: int | None
+    reason: str
+    labels: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTask:
+    """Bring the marks of a library (or all) up to date with the scores."""
+
+    library: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoTask:
+    """Take marks back: those of a run, or all."""
+
+    run: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMark:
+    """One line of a dry run, or of what was left alone."""
+
+    library: str
+    manager: str
+    path: str
+    field: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    run: int | None = None
+    written: int = 0
+    refused: int = 0
+    skipped: int = 0
+    planned: tuple[PlannedMark, ...] = ()
+    """Of a dry run: everything that would change."""
+    left_alone: tuple[PlannedMark, ...] = ()
+    """With the reason as summary; the first few hundred."""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOutcome:
+    restored: int = 0
+    removed_ours: int = 0
+    not_ours: int = 0
+    gone: int = 0
+    failed: int = 0
+    planned: tuple[PlannedMark, ...] = ()
+    failures: tuple[PlannedMark, ...] = ()
+
+
+Task = EmbedTask | TrainTask | WriteTask | UndoTask
+Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome
+_TASKS: dict[str, type[Task]] = {"embed": EmbedTask, "train": TrainTask, "write": WriteTask, "undo": UndoTask}
+_OUTCOMES: dict[str, type[Outcome]] = {
+    "embed": EmbedOutcome, "train": TrainOutcome, "write": WriteOutcome, "undo": UndoOutcome,
+}  # fmt: skip
+
+
+def task_kind(task: Task) -> str:
+    return next(kind for kind, type_ in _TASKS.items() if isinstance(task, type_))
+
+
+def task_from(kind: str, values: dict[str, Any]) -> Task:
+    return _build(_TASKS[kind], values)
+
+
+def outcome_from(kind: str, values: dict[str, Any]) -> Outcome:
+    return _build(_OUTCOMES[kind], values)
+
+
+def to_values(value: Task | Outcome) -> dict[str, Any]:
+    return asdict(value)
+
+
+def _build(type_: type[Any], values: dict[str, Any]) -> Any:
+    """JSON has no tuples and no nested dataclasses: give them back."""
+    known = {one.name: values[one.name] for one in fields(type_)}
+    for name, value in known.items():
+        if isinstance(value, list):
+            known[name] = tuple(PlannedMark(**item) if isinstance(item, dict) else item for item in value)
+    return type_(**known)

@@ -1,0 +1,40 @@
+"""The parent's side of the train step: which heads are worth waking the worker for, and what came of it."""
+
+from __future__ import annotations
+
+from keeprate.catalog import labels, runs
+from keeprate.service.session import Progress, Session
+from keeprate.service.status import missing_labels
+from keeprate.service.tasks import TrainOutcome, TrainTask
+from keeprate.service.worker_client import WorkerClient
+
+
+def train_heads(
+    session: Session,
+    worker: WorkerClient,
+    head: str | None = None,
+    *,
+    threshold: float | None = None,
+    force: bool = False,
+) -> list[TrainOutcome]:
+    """Train the head called `head`, or all; heads that lack labels or have nothing new say so."""
+    outcomes = []
+    for name, buckets in session.heads(head).items():
+        if session.reporter.cancelled():
+            break
+        missing = missing_labels(buckets, labels.counts(session.catalog, name))
+        if missing is not None:
+            outcomes.append(
+                TrainOutcome(name, trained=False, promoted=False, version=None, reason=f"Not trained: it {missing}.")
+            )
+            continue
+        session.reporter.progress(Progress("train", 0, None, name))
+        run = runs.begin(session.catalog, "train")
+        outcome = worker.run(TrainTask(name, threshold, force), session.reporter)
+        assert isinstance(outcome, TrainOutcome)  # noqa: S101 (the worker answers in kind)
+        if outcome.trained:
+            runs.finish(session.catalog, run, f"{name}: {outcome.reason}", outcome.labels)
+        else:
+            runs.forget(session.catalog, run)
+        outcomes.append(outcome)
+    return outcomes

@@ -1,0 +1,93 @@
+"""The undo step, in the worker: take marks back, newest first."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from pathlib import Path
+
+from keeprate import plugin_api
+from keeprate.catalog import journal, libraries
+from keeprate.catalog.journal import Entry
+from keeprate.errors import DiskFullError
+from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoManager
+from keeprate.service.managers import manager_types, managers_for
+from keeprate.service.marking import journal_entry, settle_planned
+from keeprate.service.session import Progress, Session
+from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
+
+FAILURES_SHOWN = 500
+
+
+def undo(session: Session, task: UndoTask) -> UndoOutcome:
+    """Take back the marks of one run, or all of them.
+
+    Raises:
+        DiskFullError: no room to restore what was; nothing is lost, run it again after making room.
+    """
+    settle_planned(session)
+    entries = journal.standing(session.catalog, run_id=task.run)
+    if task.dry_run:
+        return UndoOutcome(planned=tuple(_mark(entry, "would be taken back") for entry in entries))
+    outcomes: Counter[str] = Counter()
+    failures: list[PlannedMark] = []
+    managers: dict[tuple[str, str], PhotoManager | None] = {}
+    for done, entry in enumerate(entries):
+        if session.reporter.cancelled():
+            break
+        place = (entry.library, entry.manager)
+        if place not in managers:
+            managers[place] = _manager(session, entry)
+        manager = managers[place]
+        reason = (
+            "its photo manager is not installed" if manager is None else _take_back(session, manager, entry, outcomes)
+        )
+        if reason is not None and len(failures) < FAILURES_SHOWN:
+            failures.append(_mark(entry, reason))
+        outcomes["failed"] += reason is not None
+        session.reporter.progress(Progress("undo", done + 1, len(entries)))
+    return UndoOutcome(
+        restored=outcomes[plugin_api.UndoOutcome.RESTORED],
+        removed_ours=outcomes[plugin_api.UndoOutcome.REMOVED_OURS],
+        not_ours=outcomes[plugin_api.UndoOutcome.NOT_OURS],
+        gone=outcomes[plugin_api.UndoOutcome.GONE],
+        failed=outcomes["failed"],
+        failures=tuple(failures),
+    )
+
+
+def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: Counter[str]) -> str | None:
+    """Take one entry back; returns why it could not be, if it could not."""
+    theirs = journal_entry(session, entry)
+    try:
+        outcome = manager.undo(theirs)
+    except MarkRefusedError as refused:
+        return str(refused)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                "The disk is full: a mark could not be taken back. The file is as it was.",
+                path=theirs.path,
+                advice="Make room and run `keeprate undo` again; it goes on where it stopped.",
+            ) from error
+        return f"cannot be written: {error.strerror or error}"
+    journal.settle(session.catalog, entry.id, "undone")
+    outcomes[outcome] += 1
+    return None
+
+
+def _manager(session: Session, entry: Entry) -> PhotoManager | None:
+    """The photo manager that wrote an entry, with the library's settings or, if they are gone, the defaults."""
+    type_ = manager_types().get(entry.manager)
+    if type_ is None:
+        return None
+    library = session.config.library_named(entry.library)
+    if library is not None and entry.manager in library.marks:
+        return managers_for(library)[entry.manager]
+    known = libraries.get(session.catalog, entry.library)
+    root = Path(known.root) if known is not None else Path(entry.path).parent
+    return type_(LibraryPlace(entry.library, root), type_.settings_type())
+
+
+def _mark(entry: Entry, text: str) -> PlannedMark:
+    return PlannedMark(entry.library, entry.manager, entry.path, entry.field, text)

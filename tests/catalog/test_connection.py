@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from keeprate.catalog import open_catalog
+from keeprate.catalog.connection import translated
+from keeprate.errors import CatalogError, DiskFullError
+
+
+def test_opening_twice_finds_the_same_tables(tmp_path: Path) -> None:
+    with open_catalog(tmp_path / "a" / "catalog.db") as catalog:
+        tables = catalog.db.table_names()
+        assert {"photos", "files", "labels", "journal"} <= set(tables)
+    with open_catalog(tmp_path / "a" / "catalog.db") as catalog:
+        assert catalog.db.table_names() == tables
+        assert catalog.db.journal_mode == "wal"
+
+
+def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(b"this was never a database, whatever its name says" * 100)
+    with pytest.raises(CatalogError, match="damaged") as caught:
+        open_catalog(path)
+    assert caught.value.path == path
+    assert "Move it away" in caught.value.advice
+
+
+def test_a_newer_catalog_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with open_catalog(path) as catalog, catalog.db.atomic():
+        catalog.conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('keeprate', 'm999_future', 'x')"
+        )
+    with pytest.raises(CatalogError, match="newer keeprate"):
+        open_catalog(path)
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM photos").fetchone() == (0,)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogError, match="cannot be made"):
+        open_catalog(tmp_path / "file" / "catalog.db")
+
+
+def test_a_full_disk_has_its_own_error() -> None:
+    assert isinstance(translated(sqlite3.OperationalError("database or disk is full"), Path("x")), DiskFullError)

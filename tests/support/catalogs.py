@@ -1,0 +1,24 @@
+"""Filling a catalog with photos for tests."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from keeprate.catalog import Catalog, embeddings, files
+from keeprate.catalog.embeddings import NewEmbedding
+from keeprate.catalog.files import SeenFile
+
+
+def add_file(catalog: Catalog, path: str, key: str | None, library: str = "camera", inode: int = 1) -> None:
+    """A file with the content `key`, as a scan would note it."""
+    with catalog.db.atomic():
+        files.store(catalog, [SeenFile(path, library, (10, 20, 30, inode), key, os.path.dirname(path))])
+
+
+def add_vector(catalog: Catalog, key: str, vector: list[float], model_id: int = 1) -> None:
+    """A vector and signals for a photo that has a file already."""
+    new = NewEmbedding(key, np.array(vector, np.float32), np.zeros(3, np.float32), 0, "jpeg", 40, 30, None, None)
+    with catalog.db.atomic():
+        embeddings.store(catalog, model_id, 1, [new])
