@@ -34,6 +34,8 @@ class SamplePicture:
 
     path: Path
     good: bool
+    burst: int
+    """The same for the frames of one burst, ascending in the order of capture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _make(frame: _Frame) -> SamplePicture:
     frame.path.parent.mkdir(parents=True, exist_ok=True)
     with frame.path.open("xb") as file:
         picture.save(file, "JPEG", quality=int(rng.integers(82, 92)), exif=_exif(frame, rng))
-    return SamplePicture(frame.path, good)
+    return SamplePicture(frame.path, good, frame.scene[-1])
 
 
 def _photographed(scene: Image.Image, rng: Random) -> Image.Image:
