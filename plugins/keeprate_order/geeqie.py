@@ -67,9 +67,7 @@ class GeeqieCollection:
         self.path = path
         self._library = library
 
-    def plan(
-        self, photos: Sequence[ScoredPhoto], last_written: LastWritten
-    ) -> Iterator[CollectionChange | Skipped]:
+    def plan(self, photos: Sequence[ScoredPhoto], last_written: LastWritten) -> Iterator[CollectionChange | Skipped]:
         """At most one change, and a word on each photo whose path Geeqie's format cannot hold."""
         standing = _content(self.path)
         if standing is None and not photos:
@@ -81,9 +79,7 @@ class GeeqieCollection:
         for photo in photos:
             path = os.fsencode(photo.path)
             if b'"' in path or not _is_utf8(path):
-                yield Skipped(
-                    photo.path, "Geeqie's collections cannot hold a path with a quote or foreign bytes"
-                )
+                yield Skipped(photo.path, "Geeqie's collections cannot hold a path with a quote or foreign bytes")
             else:
                 lines.append(b'"' + path + b'"\n')
         content = _HEADER + _OURS + b"".join(lines) + b"#end\n"

@@ -49,15 +49,11 @@ class OrderSettings:
     limit: int = field(default=0, metadata={"help": "Show only so many photos; 0 shows all."})
     geeqie_collection: str = field(
         default="",
-        metadata={
-            "help": 'A Geeqie collection (.gqv) to write; "auto" puts it where Geeqie looks. Empty: none.'
-        },
+        metadata={"help": 'A Geeqie collection (.gqv) to write; "auto" puts it where Geeqie looks. Empty: none.'},
     )
     touch_mtime: bool = field(
         default=False,
-        metadata={
-            "help": "Set modification times so that newest first is this order. Upsets backups and sync."
-        },
+        metadata={"help": "Set modification times so that newest first is this order. Upsets backups and sync."},
     )
 
     def __post_init__(self) -> None:
@@ -81,9 +77,7 @@ class OrderManager(PhotoManager):
             relative_links=settings.links == "relative",
         )
         collection = settings.geeqie_collection
-        self._collection = GeeqieCollection(
-            geeqie.collection_path(collection or geeqie.AUTO, library), library
-        )
+        self._collection = GeeqieCollection(geeqie.collection_path(collection or geeqie.AUTO, library), library)
 
     def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
         photos = self._shown(request)

@@ -96,14 +96,16 @@ class ViewFolder:
         links: list[ViewLink] = []
         for photo, link in zip(photos, self._wanted(photos, standing), strict=True):
             if link.name in strangers:
-                yield Skipped(
-                    photo.path, f"{self.folder / link.name} is in the way of its link and is not ours"
-                )
+                yield Skipped(photo.path, f"{self.folder / link.name} is in the way of its link and is not ours")
             else:
                 links.append(link)
         wanted = {link.name: link.target for link in links}
-        complete = marker is not None and NO_MEDIA_NAME in strangers
-        if complete and wanted == standing and marker is not None and marker.root == str(self._library.root):
+        if (
+            marker is not None
+            and marker.root == str(self._library.root)
+            and NO_MEDIA_NAME in strangers
+            and wanted == standing
+        ):
             return
         new = sum(standing.get(name) != target for name, target in wanted.items())
         obsolete = sum(name not in wanted for name in standing)
@@ -171,9 +173,7 @@ class ViewFolder:
         """A link for each photo, in order, with the numbers that change the fewest names (decision 30)."""
         parts = [(target, parts_of(name, target)) for name, target in standing.items()]
         digits = max([digits_for(len(photos)), *(part.digits for _, part in parts if part is not None)])
-        number_of = {
-            target: part.number for target, part in parts if part is not None and part.digits == digits
-        }
+        number_of = {target: part.number for target, part in parts if part is not None and part.digits == digits}
         targets = [self._target(photo.path) for photo in photos]
         numbers = renumbered([number_of.get(target) for target in targets], 10**digits - 1)
         return [
@@ -232,7 +232,7 @@ class ViewFolder:
                 if not entry.is_symlink():
                     continue
                 target = str(Path(entry.path).readlink())
-                place = os.path.normpath(os.path.join(start, target))  # noqa: PTH118
+                place = os.path.normpath(os.path.join(start, target))
                 inside = any(place.startswith(root.rstrip("/") + "/") for root in roots)
                 if inside and parts_of(entry.name, target) is not None:
                     links[entry.name] = target
@@ -306,9 +306,7 @@ def _next_state(marker: ViewMarker | None, links: Sequence[ViewLink]) -> str:
     if marker is not None:
         with suppress(ValueError):
             serial = int(marker.state.split(" ", 1)[0]) + 1
-    digest = hashlib.sha256(
-        "\0".join(f"{link.name}\0{link.target}" for link in links).encode(errors="replace")
-    )
+    digest = hashlib.sha256("\0".join(f"{link.name}\0{link.target}" for link in links).encode(errors="replace"))
     return f"{serial} {len(links)} links {digest.hexdigest()[:16]}"
 
 
