@@ -16,6 +16,7 @@ RAW_SUFFIXES = frozenset(
 PICTURE_SUFFIXES = (
     RAW_SUFFIXES
     | {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
+    | {".pbm", ".pgm", ".ppm", ".pnm", ".qoi"}
     | {".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs", ".jp2", ".j2k", ".jpx", ".jxl"}
 )
 """Suffixes of all files that are looked at, lower case, with the dot."""
@@ -34,6 +35,8 @@ class Format(StrEnum):
     """Also most camera RAW formats (NEF, ARW, DNG, PEF, SRW …), whose first bytes are those of a TIFF."""
     GIF = "gif"
     BMP = "bmp"
+    NETPBM = "netpbm"
+    QOI = "qoi"
     HEIF = "heif"
     AVIF = "avif"
     JPEG_2000 = "jpeg2000"
@@ -74,6 +77,8 @@ _MAGIC = (
     (b"\xff\x4f\xff\x51", Format.JPEG_2000),
     (b"\0\0\0\x0cJXL \r\n\x87\n", Format.JPEG_XL),
     (b"\xff\x0a", Format.JPEG_XL),
+    (b"qoif", Format.QOI),
+    *((b"P%d" % kind, Format.NETPBM) for kind in range(1, 7)),
     (b"BM", Format.BMP),
 )
 _HEIF_BRANDS = frozenset(

@@ -85,6 +85,7 @@ class Directory:
 
     def __init__(self, tiff: TiffFile, entries: dict[int, Entry], next_offset: int) -> None:
         self._tiff = tiff
+        self.base = tiff.base
         self.entries = entries
         self.next_offset = next_offset
 
@@ -210,7 +211,7 @@ def image_data(directory: Directory) -> Iterator[tuple[int, int]]:
         if len(offsets) != len(lengths):
             raise MalformedError("strips or tiles without offsets or lengths")
         for offset, length in zip(offsets, lengths, strict=True):
-            yield directory._tiff.base + offset, length
+            yield directory.base + offset, length
 
 
 def digest_tiff(source: ByteSource, digest: PayloadDigest) -> None:
