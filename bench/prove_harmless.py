@@ -1,0 +1,340 @@
+"""Mark a pile of photos, mark them again, undo it all, and count every byte and value that should not have moved.
+
+Every picture (and sidecar) is copied; the copies are marked in sidecar mode and in embed mode, with stars, label
+and keywords, then marked again with other scores, then undone. exiftool and Pillow, which know nothing of
+keeprate, say what is different. Exit status 1 if anything that belongs to the user moved.
+
+    python bench/prove_harmless.py [FOLDER…] [--json] [--at-most N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from keeprate.pictures.content_key import content_key
+from keeprate.pictures.formats import is_picture
+from keeprate.plugin_api import (
+    Change,
+    JournalEntry,
+    LibraryPlace,
+    MarkRefusedError,
+    MarkRequest,
+    ScoredPhoto,
+    Skipped,
+)
+from keeprate_xmp import XmpManager, XmpSettings
+from keeprate_xmp.jpeg import read_layout
+
+SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+DEFAULT_FOLDERS = [SHARED / "photos" / "metadata", SHARED / "photos" / "good_odd"]
+OUR_TAGS = {
+    "XMP-xmp:Rating",
+    "XMP-xap:Rating",
+    "XMP-microsoft:RatingPercent",
+    "XMP-xmp:Label",
+    "XMP-dc:Subject",
+    "XMP-lr:HierarchicalSubject",
+    "XMP-digiKam:TagsList",
+}
+COMPUTED_GROUPS = ("ExifTool", "System", "Composite", "SourceFile", "XMP-keeprate")
+
+
+@dataclass
+class Report:
+    """What one round (one mode) of marking and undoing did."""
+
+    mode: str
+    files: int = 0
+    written: int = 0
+    rewritten: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    user_values_changed: int = 0
+    other_bytes_changed: int = 0
+    pixels_changed: int = 0
+    undone_byte_exact: int = 0
+    undone_same_metadata: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    plan_ms: float = 0.0
+    idle_plan_ms: float = 0.0
+    write_ms: float = 0.0
+
+    @property
+    def harmless(self) -> bool:
+        return not (self.user_values_changed or self.other_bytes_changed or self.pixels_changed or self.failures)
+
+
+class Journal:
+    """What the core does: remembers every change, and knows the last one of each place."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+
+    def last_written(self, path: Path, field_name: str) -> bytes | None:
+        for change in reversed(self.changes):
+            if (change.path, change.field) == (path, field_name):
+                return change.after
+        return None
+
+
+def collect(folders: list[Path], target: Path, at_most: int | None) -> list[Path]:
+    """Copy the pictures into `target`, and each lone sidecar beside a JPEG of its own."""
+    copies = []
+    sources = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    pictures = [path for path in sources if is_picture(path.name)]
+    sidecars = [path for path in sources if path.suffix.lower() == ".xmp"]
+    if at_most is not None:
+        pictures = pictures[:: max(1, len(pictures) // at_most)]
+        sidecars = sidecars[:: max(1, len(sidecars) // max(1, at_most // 4))]
+    for number, picture in enumerate(pictures):
+        folder = target / f"{number:04d}"
+        folder.mkdir()
+        copies.append(Path(shutil.copyfile(picture, folder / picture.name)))
+    for number, sidecar in enumerate(sidecars):
+        folder = target / f"sidecar-{number:04d}"
+        folder.mkdir()
+        copy = folder / f"{sidecar.stem}.jpg"
+        Image.new("RGB", (64, 48), (number * 5 % 256, 90, 160)).save(copy)
+        shutil.copyfile(sidecar, folder / f"{sidecar.stem}.jpg.xmp")
+        copies.append(copy)
+    return copies
+
+
+def mark_all(manager: XmpManager, photos: list[Path], journal: Journal, turn: int, report: Report) -> None:
+    """Plan and apply marks for all photos with scores that differ from turn to turn."""
+    scored = []
+    for number, path in enumerate(photos):
+        value = ((number * 37 + turn * 41) % 101) / 100
+        key = content_key(path)
+        scored.append(ScoredPhoto(key, path, (), ("keep", "delete"), (value, 1 - value), value, value, None, None))
+    request = MarkRequest(
+        manager.library, "keep", f"keep#{turn} on builtin", datetime.now(UTC), scored, journal.last_written
+    )
+    start = time.perf_counter()
+    planned = list(manager.plan(request))
+    report.plan_ms += (time.perf_counter() - start) * 1000 / len(photos)
+    start = time.perf_counter()
+    for outcome in planned:
+        if isinstance(outcome, Skipped):
+            report.refused[outcome.reason] += turn == 1
+            continue
+        try:
+            manager.apply(outcome)
+        except MarkRefusedError as error:
+            report.refused[str(error).replace(outcome.path.name, "the file")] += turn == 1
+            continue
+        journal.changes.append(outcome)
+        if turn == 1:
+            report.written += 1
+        else:
+            report.rewritten += 1
+    report.write_ms += (time.perf_counter() - start) * 1000 / max(1, len(planned))
+    start = time.perf_counter()
+    again = [outcome for outcome in manager.plan(request) if isinstance(outcome, Change)]
+    written = {change.path for change in journal.changes}
+    again = [outcome for outcome in again if outcome.path in written]
+    report.idle_plan_ms += (time.perf_counter() - start) * 1000 / len(photos)
+    report.failures += [f"planned again though nothing changed: {outcome.path.name}" for outcome in again]
+
+
+def undo_all(manager: XmpManager, changes: list[Change], report: Report) -> None:
+    for change in changes:
+        photo = change.path if change.touches_photo else change.path.with_suffix("")
+        entry = JournalEntry(change.path, change.field, change.before, change.after, (photo,))
+        try:
+            manager.undo(entry)
+        except (MarkRefusedError, OSError) as error:
+            report.failures.append(f"undo of {change.path.name}: {error}")
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def read_tags(folder: Path) -> dict[str, dict[str, Any]]:
+    """Everything that exiftool finds, by file and by `Group:Tag` (copies numbered)."""
+    run = subprocess.run(
+        ["exiftool", "-json", "-a", "-u", "-n", "-G1:4", "-struct", "-r", "-ext", "*", "-q", folder],
+        capture_output=True,
+        check=False,
+    )
+    return {entry["SourceFile"]: entry for entry in json.loads(run.stdout or b"[]")}
+
+
+def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, Any]:
+    """The values that are the user's (or the camera's), either in XMP or outside it."""
+    return {
+        name: value
+        for name, value in tags.items()
+        if not name.startswith(COMPUTED_GROUPS)
+        and name.startswith("XMP-") == xmp
+        and not name.endswith(("Start", "Offset"))  # places in the file move; the bytes are compared as well
+    }
+
+
+def count_changed_values(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], report: Report) -> None:
+    for name, tags in before.items():
+        now = after.get(name, {})
+        changed = [
+            tag
+            for tag, value in user_values(tags, xmp=True).items()
+            if now.get(tag) != value and not (tag in OUR_TAGS and tag.endswith("Rating") and value == 0)
+        ]
+        other, other_now = user_values(tags, xmp=False), user_values(now, xmp=False)
+        changed += [tag for tag in other.keys() | other_now.keys() if other.get(tag) != other_now.get(tag)]
+        new = user_values(now, xmp=True).keys() - user_values(tags, xmp=True).keys() - OUR_TAGS
+        changed += [tag for tag in new if tag.partition(":")[0] not in ("XMP-x", "XMP-rdf")]
+        report.user_values_changed += len(changed)
+        report.failures += [f"{Path(name).name}: {tag} changed" for tag in changed]
+
+
+def outside_xmp(data: bytes) -> list[bytes]:
+    """All of a JPEG but its XMP segment; any other file as a whole."""
+    try:
+        layout = read_layout(io.BytesIO(data))
+    except ValueError:
+        return [data]
+    segments = [data[one.start : one.end] for one in layout.segments if one is not layout.xmp]
+    return [*segments, data[layout.scan_start :]]
+
+
+def pixels(data: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return hashlib.blake2b(picture.tobytes()).hexdigest()
+    except Exception as error:  # whatever Pillow cannot read must stay unreadable in the same way
+        return type(error).__name__
+
+
+def run_mode(mode: str, folders: list[Path], at_most: int | None) -> Report:
+    report = Report(mode)
+    with tempfile.TemporaryDirectory(prefix="keeprate-harmless-") as name:
+        root = Path(name)
+        photos = collect(folders, root, at_most)
+        report.files = len(photos)
+        before, tags_before = contents(root), read_tags(root)
+        settings = XmpSettings(
+            mode="embed" if mode == "embed" else "sidecar",
+            stars=True,
+            label=True,
+            keywords=True,
+            minimum_age_s=0,
+            skip_darktable=False,
+        )
+        manager = XmpManager(LibraryPlace("harmless", root), settings)
+        journal = Journal()
+        for turn in (1, 2):
+            mark_all(manager, photos, journal, turn, report)
+            compare(before, tags_before, root, report)
+        undo_all(manager, journal.changes[::-1], report)
+        judge_undone(before, tags_before, root, report)
+        # Once more, but as if somebody else had changed every file: what is ours is taken out by property.
+        journal = Journal()
+        mark_all(manager, photos, journal, 1, Report(mode))
+        undo_all(manager, [changed_by_others(change) for change in journal.changes], report)
+        judge_undone(before, tags_before, root, report)
+    return report
+
+
+def changed_by_others(change: Change) -> Change:
+    return Change(
+        path=change.path,
+        field=change.field,
+        before=change.before,
+        after=(change.after or b"") + b"<!-- what others made of it -->",
+        summary=change.summary,
+    )
+
+
+def compare(before: dict[Path, bytes], tags_before: dict[str, Any], root: Path, report: Report) -> None:
+    now = contents(root)
+    for path, data in before.items():
+        if path.suffix == ".xmp" or now[path] == data:
+            continue
+        if outside_xmp(now[path]) != outside_xmp(data) or report.mode != "embed":
+            report.other_bytes_changed += 1
+        if pixels(now[path]) != pixels(data):
+            report.pixels_changed += 1
+    count_changed_values(tags_before, read_tags(root), report)
+
+
+def judge_undone(before: dict[Path, bytes], tags_before: dict[str, Any], root: Path, report: Report) -> None:
+    now = contents(root)
+    tags_now = read_tags(root)
+    report.failures += [f"left behind: {path.name}" for path in now.keys() - before.keys()]
+    for path, data in before.items():
+        if now.get(path) == data:
+            report.undone_byte_exact += 1
+            continue
+        tags, old = tags_now.get(str(path), {}), tags_before[str(path)]
+        same = all(user_values(tags, xmp=xmp) == user_values(old, xmp=xmp) for xmp in (True, False))
+        (report.undone_same_metadata if same else report.failures).append(f"after undo: {path.name}")
+
+
+def as_table(reports: list[Report]) -> str:
+    rows = [("", *[report.mode for report in reports])]
+    rows += [
+        (title, *[str(value(report)) for report in reports])
+        for title, value in (
+            ("files", lambda report: report.files),
+            ("written", lambda report: report.written),
+            ("written again", lambda report: report.rewritten),
+            ("left alone, with a reason", lambda report: sum(report.refused.values())),
+            ("user values changed (must be 0)", lambda report: report.user_values_changed),
+            ("files with other bytes changed (must be 0)", lambda report: report.other_bytes_changed),
+            ("files with other pixels (must be 0)", lambda report: report.pixels_changed),
+            ("undone byte for byte", lambda report: report.undone_byte_exact),
+            ("undone, same metadata", lambda report: len(report.undone_same_metadata)),
+            ("failures (must be 0)", lambda report: len(report.failures)),
+            ("ms a photo, planning two changes", lambda report: f"{report.plan_ms / 2:.2f}"),
+            ("ms a photo, planning nothing", lambda report: f"{report.idle_plan_ms / 2:.2f}"),
+            ("ms a write", lambda report: f"{report.write_ms / 2:.2f}"),
+        )
+    ]
+    lines = [f"{row[0]:<44}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows]
+    for report in reports:
+        lines += [f"\n{report.mode}: left alone because"] * bool(report.refused)
+        lines += [f"{count:6} {reason}" for reason, count in report.refused.most_common() if count]
+        lines += [f"{report.mode}: {name}" for name in report.undone_same_metadata]
+        lines += [f"{report.mode}: FAILED {text}" for text in report.failures]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folders", nargs="*", type=Path, default=DEFAULT_FOLDERS)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--at-most", type=int, help="take an even sample of about so many pictures")
+    arguments = parser.parse_args()
+    if shutil.which("exiftool") is None:
+        print("needs exiftool (Debian: libimage-exiftool-perl)", file=sys.stderr)
+        return 2
+    missing = [str(folder) for folder in arguments.folders if not folder.is_dir()]
+    if missing:
+        print(f"no such folder: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    reports = [run_mode(mode, arguments.folders, arguments.at_most) for mode in ("sidecar", "embed")]
+    if arguments.json:
+        print(json.dumps([asdict(report) | {"harmless": report.harmless} for report in reports], indent=1))
+    else:
+        print(as_table(reports))
+    return 0 if all(report.harmless for report in reports) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

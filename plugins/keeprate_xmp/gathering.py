@@ -1,0 +1,82 @@
+"""Collect the evidence about one photo file: its sidecars, what is embedded, its extended attributes. Reads only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keeprate.plugin_api import LastWritten
+from keeprate.safe_files import FileChangedError, read_file
+from keeprate_xmp.embedded import EmbeddedMetadata, UnreadableError, read_embedded
+from keeprate_xmp.fields import ScoreFields
+from keeprate_xmp.marking import Wish, fields_of
+from keeprate_xmp.ownership import Evidence
+from keeprate_xmp.packet import MAXIMUM_BYTES, Packet, PacketError, scan
+from keeprate_xmp.places import PlaceKind, decode
+from keeprate_xmp.sidecar import all_sidecars
+
+_BALOO_RATING = "user.baloo.rating"
+"""Where KDE's file index, and with it gwenview and Dolphin, keep stars: 0 to 10."""
+
+
+def gather(
+    photo: Path, here: Packet, target: Path, wish: Wish, journal: ScoreFields | None, *, embedded_elsewhere: bool
+) -> Evidence:
+    """Everything that says something about the photo file.
+
+    `here` is the packet that would be written to and `target` the file that it lies in. `embedded_elsewhere`: the
+    packet in the photo is another one than `here`. The photo itself is read only if something visible is wished
+    for: what is not going to be written need not be judged.
+    """
+    packets: list[Packet] = []
+    complete = True
+    for path in all_sidecars(photo):
+        if path == target:
+            continue
+        try:
+            packets.append(scan(read_file(path, maximum_bytes=MAXIMUM_BYTES)[0]))
+        except (PacketError, FileChangedError, OSError):
+            complete = False
+    outside: set[str] = set()
+    if wish.shows_something:
+        try:
+            inside = read_embedded(photo)
+            outside = _outside(photo, inside)
+            if embedded_elsewhere and inside.packet is not None:
+                packets.append(scan(inside.packet))
+        except (UnreadableError, PacketError):
+            complete = False
+    return Evidence(
+        key=wish.fields.key,
+        here=here,
+        elsewhere=tuple(packets),
+        journal=journal,
+        outside=frozenset(outside),
+        complete=complete,
+    )
+
+
+def journal_fields(last_written: LastWritten, path: Path, kind: PlaceKind) -> ScoreFields | None:
+    """Our properties as the journal remembers to have written them to a place."""
+    try:
+        return fields_of(decode(kind, last_written(path, kind)))
+    except ValueError:
+        return None
+
+
+def _outside(photo: Path, inside: EmbeddedMetadata) -> set[str]:
+    channels = set()
+    if inside.rated or _has_baloo_rating(photo):
+        channels.add("rating")
+    if inside.has_keywords:
+        channels.add("keywords")
+    return channels
+
+
+def _has_baloo_rating(photo: Path) -> bool:
+    if not hasattr(os, "getxattr"):  # macOS
+        return False
+    try:
+        return os.getxattr(photo, _BALOO_RATING).strip() not in (b"", b"0")
+    except OSError:
+        return False

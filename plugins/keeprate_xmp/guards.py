@@ -1,0 +1,45 @@
+"""Reasons to leave a file alone, found out before anything is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from keeprate.safe_files import FileState
+
+_DATALESS_FLAG = 0x40000000
+"""macOS, `SF_DATALESS` in <sys/stat.h>: the content lies in the cloud."""
+_SURELY_ON_DISK_BYTES = 64 * 1024
+"""Smaller files may live in the inode and take no block of their own."""
+_CLOCK_SKEW_S = 60.0
+
+
+def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: float) -> str | None:
+    """Why the file at `path` must not be rewritten; None if it may. `root` has its links resolved."""
+    if state.link_count > 1:
+        return "it has several names (hard links), and a rewrite would part them"
+    if not state.mode & 0o222:
+        return "it is write-protected"
+    if not lies_within(path, root):
+        return "it is a link out of the library"
+    age_s = time.time() - max(state.mtime_ns, state.ctime_ns) / 1e9
+    if -_CLOCK_SKEW_S < age_s < minimum_age_s:
+        return "it changed a moment ago"
+    return None
+
+
+def is_placeholder(path: Path) -> bool:
+    """Whether only the name is here and the content would be fetched from a cloud as soon as it is read."""
+    try:
+        information = path.stat()
+    except OSError:
+        return False
+    if getattr(information, "st_flags", 0) & _DATALESS_FLAG:
+        return True
+    return information.st_size >= _SURELY_ON_DISK_BYTES and information.st_blocks == 0
+
+
+def lies_within(path: Path, root: Path) -> bool:
+    """Whether the file that `path` leads to, links followed, lies in `root`, which has its links resolved."""
+    return Path(os.path.realpath(path)).is_relative_to(root)

@@ -1,0 +1,102 @@
+"""The XMP photo manager: scores, and when asked stars, labels and keywords, where viewers read XMP.
+
+It only directs: sidecars are `sidecar_marks`' business, JPEGs `embedded_marks`'. One broken file never stops a
+run: it is skipped with its reason. Call it from one thread (exiv2).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from keeprate.plugin_api import (
+    Change,
+    JournalEntry,
+    LibraryPlace,
+    MarkRefusedError,
+    MarkRequest,
+    PhotoManager,
+    ScoredPhoto,
+    Skipped,
+    UndoOutcome,
+)
+from keeprate.safe_files import FileChangedError
+from keeprate_xmp.embedded_marks import JPEG_SUFFIXES, EmbeddedMarks
+from keeprate_xmp.jpeg import JpegError
+from keeprate_xmp.packet import PacketError
+from keeprate_xmp.places import PlaceKind
+from keeprate_xmp.settings import XmpSettings
+from keeprate_xmp.sidecar_marks import SidecarMarks
+
+
+class XmpManager(PhotoManager):
+    """See `keeprate.plugin_api.PhotoManager`; the settings are `XmpSettings`."""
+
+    settings_type = XmpSettings
+
+    def __init__(self, library: LibraryPlace, settings: XmpSettings) -> None:
+        super().__init__(library, settings)
+        root = Path(os.path.realpath(library.root))
+        self._sidecars = SidecarMarks(root, settings)
+        self._embedded = EmbeddedMarks(root, settings)
+
+    def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
+        """Every file of every photo, lazily; a JPEG that several links lead to is planned once."""
+        planned: set[Path] = set()
+        for photo in request.photos:
+            for path in (photo.path, *photo.other_paths):
+                try:
+                    outcome = self._plan_file(photo, path, request)
+                except (JpegError, PacketError, FileChangedError) as error:
+                    outcome = Skipped(path, str(error))
+                except OSError as error:
+                    outcome = Skipped(path, error.strerror or str(error))
+                if isinstance(outcome, Change):
+                    place = Path(os.path.realpath(outcome.path))
+                    if place in planned:
+                        continue
+                    planned.add(place)
+                if outcome is not None:
+                    yield outcome
+
+    def apply(self, change: Change) -> None:
+        with _refusing():
+            self._marks(change.field).apply(change)
+
+    def standing(self, entry: JournalEntry) -> bytes | None:
+        try:
+            return self._marks(entry.field).standing(entry)
+        except (JpegError, FileChangedError, OSError):
+            return None
+
+    def undo(self, entry: JournalEntry) -> UndoOutcome:
+        with _refusing():
+            return self._marks(entry.field).undo(entry)
+
+    def _plan_file(self, photo: ScoredPhoto, path: Path, request: MarkRequest) -> Change | Skipped | None:
+        if self.settings.mode != "embed":
+            return self._sidecars.plan(photo, path, request)
+        reason = self._embedded.reason_for_sidecar(path)
+        if reason is None:
+            return self._embedded.plan(photo, path, request)
+        outcome = self._sidecars.plan(photo, path, request)
+        if isinstance(outcome, Change) and path.suffix.lower() in JPEG_SUFFIXES:
+            return replace(outcome, summary=f"{outcome.summary} (beside it: {reason})")
+        return outcome
+
+    def _marks(self, field: str) -> SidecarMarks | EmbeddedMarks:
+        return self._embedded if field == PlaceKind.EMBEDDED else self._sidecars
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn our own reasons into the refusal that the core understands; OSError passes as it is."""
+    try:
+        yield
+    except FileChangedError as error:
+        raise MarkRefusedError(str(error)) from error
+    except (JpegError, PacketError, ValueError) as error:
+        raise MarkRefusedError(f"it was left alone: {error}") from error
