@@ -130,6 +130,26 @@ def _by_key(catalog: Catalog, select: str, first: int, content_keys: Sequence[st
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """What tells whether two photos belong to the same shoot; `taken_at` in unix seconds."""
+
+    perceptual_hash: int
+    taken_at: float | None
+    first_folder: str
+
+
+def group_facts(catalog: Catalog, content_keys: Sequence[str]) -> list[GroupFacts]:
+    """One for each of `content_keys`, in their order."""
+    found: list[GroupFacts] = []
+    for key in content_keys:
+        row = catalog.conn.execute(
+            "SELECT coalesce(perceptual_hash, 0), taken_at, first_folder FROM photos WHERE content_key = ?", (key,)
+        ).fetchone()
+        found.append(GroupFacts(*row))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class VectorChunk:
     """Up to `READ_CHUNK` photos: keys, vectors (n, d), signals (n, s) or None."""
 

@@ -34,14 +34,14 @@ class KnownFile:
     gone_at: float | None
 
 
-def _signed(inode: int) -> int:
-    """SQLite integers are signed; some network file systems use all 64 bits of an inode."""
+def signed(inode: int) -> int:
+    """`inode` as the catalog stores it: SQLite integers are signed, some network file systems use all 64 bits."""
     return inode - (1 << 64) if inode >= 1 << 63 else inode
 
 
 def signed_signature(signature: Signature) -> Signature:
     """`signature` as the catalog stores it."""
-    return (signature[0], signature[1], signature[2], _signed(signature[3]))
+    return (signature[0], signature[1], signature[2], signed(signature[3]))
 
 
 def known_signatures(catalog: Catalog, library: str, below: str | None = None) -> dict[str, Signature]:
@@ -163,10 +163,10 @@ def counts(catalog: Catalog, library: str) -> LibraryCounts:
     return LibraryCounts(*row)
 
 
-def sample_paths(catalog: Catalog, library: str, limit: int) -> list[str]:
-    """Some paths that should be there."""
+def sample(catalog: Catalog, library: str, limit: int) -> dict[str, Signature]:
+    """Some files that should be there: path → signature."""
     rows = catalog.conn.execute(
-        "SELECT path FROM files WHERE library = ? AND gone_at IS NULL ORDER BY random() LIMIT ?",
+        "SELECT path, size, mtime_ns, ctime_ns, inode FROM files WHERE library = ? AND gone_at IS NULL LIMIT ?",
         (library, limit),
     )
-    return [row[0] for row in rows]
+    return {row[0]: row[1:] for row in rows}

@@ -88,15 +88,16 @@ def counts(catalog: Catalog, head: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class LabelChanges:
-    """Label rows since some time: how many, and when the latest came (unix seconds)."""
+    """Label rows since some time: how many, and when the first and the latest came (unix seconds)."""
 
     count: int
+    first_at: float | None
     latest_at: float | None
 
 
 def changes_since(catalog: Catalog, head: str, since: float) -> LabelChanges:
     row = catalog.conn.execute(
-        "SELECT count(*), max(at) FROM labels WHERE head = ? AND at > ?", (head, since)
+        "SELECT count(*), min(at), max(at) FROM labels WHERE head = ? AND at > ?", (head, since)
     ).fetchone()
     return LabelChanges(*row)
 
@@ -115,3 +116,13 @@ def count_reviewed(catalog: Catalog, head: str, library: str) -> int:
         (library, head),
     ).fetchone()
     return int(row[0])
+
+
+def photos_labelled_at(catalog: Catalog, head: str, at: float) -> list[str]:
+    """Content keys that carried a label of `head` at the time `at` (unix seconds)."""
+    rows = catalog.conn.execute(
+        "SELECT content_key FROM labels WHERE bucket IS NOT NULL AND id IN "
+        "(SELECT max(id) FROM labels WHERE head = ? AND at <= ? GROUP BY content_key)",
+        (head, at),
+    )
+    return [key for (key,) in rows]

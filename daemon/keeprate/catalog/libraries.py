@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.catalog.connection import Catalog, path_bytes
+from keeprate.catalog.files import signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def set_online(catalog: Catalog, name: str, root: str, *, device: int, inode: in
             INSERT INTO libraries (name, root, device, inode) VALUES (?1, CAST(?2 AS TEXT), ?3, ?4)
             ON CONFLICT (name) DO UPDATE SET root = excluded.root, device = ?3, inode = ?4, offline = NULL
             """,
-            (name, path_bytes(root), device, inode - (1 << 64) if inode >= 1 << 63 else inode),
+            (name, path_bytes(root), device, signed(inode)),
         )
 
 

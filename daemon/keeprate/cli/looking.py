@@ -101,9 +101,29 @@ def _show_head(head: HeadStatus) -> None:
 
 
 def _metric_lines(head: HeadStatus) -> list[str]:
+    """How good the head is, on photos that it has not seen."""
+    import json
+
     from keeprate.learning.metrics import Metrics
 
-    return Metrics.from_json(head.metrics).lines() if head.metrics else []
+    if head.metrics is None:
+        return []
+    metrics = Metrics.from_json(json.dumps(head.metrics))
+    low, high = metrics.roc_auc_interval.low, metrics.roc_auc_interval.high
+    lines = [
+        f"on {metrics.photos} photos in {metrics.groups} groups that it had not seen:",
+        f"  ROC AUC {metrics.roc_auc:.3f} (95 %: {low:.3f}–{high:.3f}), "
+        f"calibration error {metrics.calibration_error:.3f}",
+    ]
+    if metrics.keepers_lost is not None:
+        lines.append(
+            f"  at the threshold {metrics.threshold:.2f}, {metrics.keepers_lost:.1%} of the keepers would be lost"
+        )
+    for bucket in metrics.buckets:
+        first = next(iter(bucket.first), None)
+        shown = f", {first.precision:.0%} of the first {first.count} shown" if first else ""
+        lines.append(f"  {bucket.bucket}: precision {bucket.precision:.2f}, recall {bucket.recall:.2f}{shown}")
+    return lines
 
 
 @dataclass(frozen=True, slots=True)

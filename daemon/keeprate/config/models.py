@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -87,7 +88,7 @@ class LibraryConfig(Section):
         root = root.expanduser()
         if not root.is_absolute():
             raise ValueError("the root must be an absolute path or begin with ~")
-        return root
+        return Path(os.path.normpath(root))
 
     @model_validator(mode="after")
     def _heads_known(self) -> LibraryConfig:

@@ -1,0 +1,178 @@
+"""Write docs/reference from the commands' own help and the config's own models.
+
+`python docs/generate.py` writes; `--check` fails if a page is not what it would write (CI and a test run that).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from keeprate.cli.main import app
+from keeprate.config.durations import format_duration
+from keeprate.config.models import (
+    Config,
+    EmbeddingConfig,
+    HeadConfig,
+    LibraryConfig,
+    PicturesConfig,
+    TrainingConfig,
+    WatchingConfig,
+)
+from keeprate.service.managers import manager_types
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py; edit the source that it reads, not this page. -->\n\n"
+MARKUP = re.compile(r"\[/?(?:bold|dim|italic|red|green)\]")
+
+
+def plain(text: str | None) -> str:
+    """Help text without rich's markup, on one line per paragraph."""
+    paragraphs = MARKUP.sub("", text or "").strip().split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    group = typer.main.get_command(app)
+    lines = [NOTE + "# Commands\n", plain(group.help) + "\n"]
+    lines.append("Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running, 130 interrupted.\n")
+    for path, command in walk(group, ("keeprate",)):
+        lines.append(f"## `{' '.join(path)}`\n")
+        lines.append(plain(command.help) + "\n")
+        rows = [row for parameter in command.params if (row := parameter_row(parameter)) is not None]
+        if rows:
+            lines += ["| argument or option | what it does | default |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def walk(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
+    """All commands below a group, groups themselves left out."""
+    if not hasattr(command, "commands"):
+        return [(path, command)]
+    return [found for name, child in command.commands.items() for found in walk(child, (*path, name))]
+
+
+def parameter_row(parameter: Any) -> str | None:
+    if parameter.name == "help" or getattr(parameter, "hidden", False):
+        return None
+    if isinstance(parameter, click.Argument) or parameter.param_type_name == "argument":
+        name = f"`{(parameter.metavar or parameter.name).upper()}`"
+    else:
+        flags = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
+        takes = "" if parameter.is_flag else f" `{parameter.type.name.upper()}`"
+        name = flags + takes
+    default = parameter.default
+    shown = "" if default in (None, False) or callable(default) else f"`{getattr(default, 'value', default)}`"
+    return f"| {name} | {cell(plain(getattr(parameter, 'help', '')))} | {shown} |"
+
+
+SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("[[library]]", LibraryConfig),
+    ("[library.heads.NAME]", HeadConfig),
+    ("[watching]", WatchingConfig),
+    ("[pictures]", PicturesConfig),
+    ("[embedding]", EmbeddingConfig),
+    ("[training]", TrainingConfig),
+)
+
+CONFIG_INTRO = """\
+# The config file
+
+One TOML file; `keeprate config path` prints where it is, `keeprate config check` checks it. `keeprate init FOLDER`
+writes the first library into it and keeps your comments. Durations are written `90s`, `15m`, `6h`, `2d`.
+
+```toml
+[[library]]
+name = "camera"
+root = "~/Pictures/Camera"
+viewer = "geeqie"
+exclude = ["@eaDir", "*.lrdata"]
+
+[library.heads.keep]
+buckets = { keep = "keep", delete = ["delete", "trash:"] }
+
+[library.marks.order]
+view_folder = "~/Pictures/Camera by score"
+
+[training]
+every = "6h"
+quiet_hours = "09:00-18:00"
+```
+"""
+
+
+def config_page() -> str:
+    """Every key of the config file."""
+    known = {name for name, field in Config.model_fields.items() if name != "library" and field.annotation is not None}
+    documented = {title.strip("[]") for title, _ in SECTIONS}
+    assert known <= documented, f"sections without a page: {known - documented}"  # noqa: S101
+    lines = [NOTE + CONFIG_INTRO]
+    for title, model in SECTIONS:
+        lines += [f"## `{title}`\n", plain((model.__doc__ or "").split(": ", 1)[-1]) + "\n"]
+        lines += ["| key | what it means | default |", "|---|---|---|"]
+        for name, field in model.model_fields.items():
+            lines.append(f"| `{name}` | {cell(field.description or '')} | {default_text(field)} |")
+        lines.append("")
+    lines.append("## Marks\n")
+    lines.append("Each installed photo manager has a table of its own in a library.\n")
+    for name, type_ in manager_types().items():
+        lines += [f"### `[library.marks.{name}]`\n", plain((type_.__doc__ or "").split("\n\n")[0]) + "\n"]
+        lines += ["| key | what it means | default |", "|---|---|---|"]
+        for field in dataclasses.fields(type_.settings_type):
+            lines.append(f"| `{field.name}` | {cell(field.metadata.get('help', ''))} | `{toml(field.default)}` |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def default_text(field: Any) -> str:
+    if field.default is PydanticUndefined:
+        return "" if field.default_factory is None else "see above"
+    if field.default is None:
+        return ""
+    value = format_duration(field.default) if hasattr(field.default, "total_seconds") else field.default
+    return f"`{toml(value)}`"
+
+
+def toml(value: Any) -> str:
+    """A default as it would stand in the file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    return f'"{value}"' if isinstance(value, str) else f"{value}"
+
+
+PAGES = {"commands.md": commands_page, "config.md": config_page}
+
+
+def main() -> int:
+    checking = "--check" in sys.argv[1:]
+    stale = []
+    for name, page in PAGES.items():
+        path, text = REFERENCE / name, page().rstrip() + "\n"
+        if checking:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                stale.append(str(path))
+        else:
+            REFERENCE.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"Not up to date: {', '.join(stale)}. Run `make docs`.", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
