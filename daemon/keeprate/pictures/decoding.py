@@ -2,8 +2,6 @@
 
 This is where the errors of Pillow, pillow-heif and LibRaw end: callers see `PictureError` with a sentence for a
 person, or `OSError` when the file itself cannot be read. Any number of threads may decode at once.
-
-Embedded colour profiles are not applied: see docs/decisions for what that costs.
 """
 
 from __future__ import annotations
@@ -134,7 +132,8 @@ def _decode(stream: BinaryIO, picture_format: Format, shortest_edge: int, max_pi
         image.load()
         check_pixels(image.size, max_pixels)  # a HEIC's true size shows only now
         exif = read_exif(image)
-        upright = upright_rgb(reduce(image, shortest_edge), exif.orientation)
+        profile = image.info.get("icc_profile")
+        upright = upright_rgb(reduce(image, shortest_edge), exif.orientation, profile, shortest_edge)
     if upright is image:
         upright = image.copy()
     return Picture(upright, facts_of(picture_format, full_size, exif))

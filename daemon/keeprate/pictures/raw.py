@@ -89,7 +89,9 @@ def _show(
     if exif.taken_at is None and exif.camera is None:
         own = read_exif(preview)
         exif = replace(exif, taken_at=own.taken_at, camera=own.camera)
-    return upright_rgb(reduce(preview, shortest_edge), exif.orientation), facts_of(raw_format, full_size, exif)
+    profile = preview.info.get("icc_profile")
+    image = upright_rgb(reduce(preview, shortest_edge), exif.orientation, profile, shortest_edge)
+    return image, facts_of(raw_format, full_size, exif)
 
 
 def _best_preview(source: ByteSource, contents: _Contents) -> Image.Image | None:
@@ -134,7 +136,7 @@ def _ask_libraw(
         # Half size is four times faster and has no need to guess colours. user_flip=0: the picture is turned below.
         half = min(size) // 2 >= OVERSIZE * shortest_edge
         pixels: Any = raw.postprocess(half_size=half, use_camera_wb=True, output_bps=8, user_flip=0)
-    image = upright_rgb(reduce(Image.fromarray(pixels), shortest_edge), contents.exif.orientation)
+    image = upright_rgb(reduce(Image.fromarray(pixels), shortest_edge), contents.exif.orientation, None, shortest_edge)
     return image, facts_of(raw_format, contents.size or size, contents.exif)
 
 

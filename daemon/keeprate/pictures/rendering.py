@@ -7,8 +7,9 @@ work on little.
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
+from keeprate.pictures.colours import lab_to_srgb, to_srgb
 from keeprate.pictures.errors import PictureError
 
 OVERSIZE = 2
@@ -62,8 +63,10 @@ def reduce(image: Image.Image, shortest_edge: int) -> Image.Image:
     return image.reduce(factor) if factor >= 2 else image
 
 
-def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
-    """An image of `reduce` in RGB, turned as its Exif orientation (1–8) says.
+def upright_rgb(image: Image.Image, orientation: int, profile: object, shortest_edge: int) -> Image.Image:
+    """An image of `reduce` in sRGB, turned as its Exif orientation (1–8) says.
+
+    `profile` is the ICC profile that the file holds (bytes), or anything else if it holds none.
 
     Transparent pictures are laid on white: that is what they are made for (logos, drawings, screenshots with
     dark text), and what viewers show them on.
@@ -75,10 +78,12 @@ def upright_rgb(image: Image.Image, orientation: int) -> Image.Image:
         paper = Image.new("RGB", image.size, _WHITE)
         paper.paste(image, mask=image.getchannel("A"))
         image = paper
-    elif image.mode == "LAB":
-        image = _lab_to_rgb(image)
+    if image.mode == "LAB":
+        image = lab_to_srgb(image)
     elif image.mode != "RGB":
-        image = image.convert("RGB")
+        image = image.convert("RGB")  # CMYK by the plain formula: print profiles are large and rare among photos
+    else:
+        image = to_srgb(image, profile, OVERSIZE * shortest_edge)
     turn = _UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)
 
@@ -138,12 +143,3 @@ def _extremes(image: Image.Image) -> tuple[float, float]:
         if finite.size:
             lowest, highest = min(lowest, float(finite.min())), max(highest, float(finite.max()))
     return lowest, highest
-
-
-def _lab_to_rgb(image: Image.Image) -> Image.Image:
-    """CIE L*a*b* (TIFF) by LittleCMS: Pillow itself does not convert it."""
-    transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
-    converted = ImageCms.applyTransform(image, transform)
-    if converted is None:  # only when it works in place
-        raise PictureError("the Lab colours cannot be converted")
-    return converted
