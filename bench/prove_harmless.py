@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -176,29 +176,32 @@ def read_tags(folder: Path) -> dict[str, dict[str, Any]]:
     return {entry["SourceFile"]: entry for entry in json.loads(run.stdout or b"[]")}
 
 
-def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, Any]:
-    """The values that are the user's (or the camera's), either in XMP or outside it."""
-    return {
-        name: value
-        for name, value in tags.items()
-        if not name.startswith(COMPUTED_GROUPS)
-        and name.startswith("XMP-") == xmp
-        and not name.endswith(("Start", "Offset"))  # places in the file move; the bytes are compared as well
-    }
+def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, list[str]]:
+    """The values that are the user's (or the camera's), either in XMP or outside it, by tag."""
+    found: dict[str, list[str]] = {}
+    for name, value in tags.items():
+        if name.startswith(COMPUTED_GROUPS) or name.startswith("XMP-") != xmp:
+            continue
+        if name.endswith(("Start", "Offset", "Offsets")):
+            continue  # places in the file move; the bytes are compared as well
+        group, _, tag = name.rpartition(":")
+        found.setdefault(f"{group.partition(':')[0]}:{tag}", []).append(repr(value))
+    return {name: sorted(values) for name, values in found.items()}
 
 
 def count_changed_values(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], report: Report) -> None:
     for name, tags in before.items():
         now = after.get(name, {})
-        changed = [
-            tag
-            for tag, value in user_values(tags, xmp=True).items()
-            if now.get(tag) != value and not (tag in OUR_TAGS and tag.endswith("Rating") and value == 0)
-        ]
         other, other_now = user_values(tags, xmp=False), user_values(now, xmp=False)
-        changed += [tag for tag in other.keys() | other_now.keys() if other.get(tag) != other_now.get(tag)]
-        new = user_values(now, xmp=True).keys() - user_values(tags, xmp=True).keys() - OUR_TAGS
-        changed += [tag for tag in new if tag.partition(":")[0] not in ("XMP-x", "XMP-rdf")]
+        changed = [tag for tag in other.keys() | other_now.keys() if other.get(tag) != other_now.get(tag)]
+        own, own_now = user_values(tags, xmp=True), user_values(now, xmp=True)
+        # A rating of 0 is a camera's and means nothing.
+        changed += [
+            tag
+            for tag, values in own.items()
+            if own_now.get(tag) != values and not (tag in OUR_TAGS and values == ["0"])
+        ]
+        changed += [tag for tag in own_now.keys() - own.keys() - OUR_TAGS if not tag.startswith("XMP-x:")]
         report.user_values_changed += len(changed)
         report.failures += [f"{Path(name).name}: {tag} changed" for tag in changed]
 
@@ -252,13 +255,8 @@ def run_mode(mode: str, folders: list[Path], at_most: int | None) -> Report:
 
 
 def changed_by_others(change: Change) -> Change:
-    return Change(
-        path=change.path,
-        field=change.field,
-        before=change.before,
-        after=(change.after or b"") + b"<!-- what others made of it -->",
-        summary=change.summary,
-    )
+    """The journal entry of a place whose bytes are no longer what we wrote."""
+    return replace(change, after=(change.after or b"") + b"<!-- what others made of it -->")
 
 
 def compare(before: dict[Path, bytes], tags_before: dict[str, Any], root: Path, report: Report) -> None:

@@ -14,7 +14,7 @@ import re
 from dataclasses import replace
 from xml.sax.saxutils import escape, quoteattr
 
-from keeprate_xmp.fields import KEEPRATE, RDF, USUAL_PREFIXES, XMP, ScoreFields, SharedValues
+from keeprate_xmp.fields import KEEPRATE, MICROSOFT, RDF, USUAL_PREFIXES, XMP, ScoreFields, SharedValues
 from keeprate_xmp.packet import Packet, PacketError, Property, Span, edit, scan
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -119,7 +119,7 @@ def _block(packet: Packet, fields: ScoreFields) -> bytes:
     shared = fields.shared()
     present = {(found.namespace, found.name) for found in packet.properties}
     simple = [(KEEPRATE, name, value) for name, value in fields.properties()]
-    simple += [value for value in shared.simple if value[:2] not in present]
+    simple += [value for value in shared.simple if value[:2] not in present and _can_bind(packet, value[0])]
     lists = [value for value in shared.lists if value[:2] not in present]
     if len(lists) != len(shared.lists) or ((XMP, "Label") in present and fields.wrote_label is not None):
         raise PacketError("the XMP has keywords or a label already")
@@ -140,6 +140,17 @@ def _block(packet: Packet, fields: ScoreFields) -> bytes:
         for namespace, name, kind, item in lists
     ]
     return start + b">" + "".join(elements).encode() + f"\n</{rdf}:Description>\n".encode()
+
+
+def _can_bind(packet: Packet, namespace: str) -> bool:
+    """Whether a value can be written; only the one for Windows may be left out for want of a prefix."""
+    if namespace != MICROSOFT:
+        return True
+    try:
+        packet.prefix_for(namespace, USUAL_PREFIXES[namespace])
+    except PacketError:
+        return False
+    return True
 
 
 def _attribute(value: str) -> str:

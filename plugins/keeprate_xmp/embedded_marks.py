@@ -33,7 +33,7 @@ from keeprate_xmp.jpeg import (
 )
 from keeprate_xmp.marking import clear, is_settled, mark, says_nothing, wish_for
 from keeprate_xmp.packet import scan
-from keeprate_xmp.places import PlaceKind, decode, encode
+from keeprate_xmp.places import PlaceKind, decode, display_name, encode
 from keeprate_xmp.settings import XmpSettings
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
@@ -94,7 +94,7 @@ class EmbeddedMarks:
             field=PlaceKind.EMBEDDED,
             before=encode(PlaceKind.EMBEDDED, current),
             after=encode(PlaceKind.EMBEDDED, marked.data),
-            summary=f"{path.name} itself: {marked.summary}",
+            summary=f"{display_name(path)} itself: {marked.summary}",
             content_key=photo.content_key,
             touches_photo=True,
         )
@@ -107,9 +107,9 @@ class EmbeddedMarks:
         """
         data, state = read_file(change.path)
         if encode(PlaceKind.EMBEDDED, _packet_in(data)) != change.before:
-            raise MarkRefusedError(f"the XMP in {change.path.name} changed since the plan was made")
+            raise MarkRefusedError(f"the XMP in {display_name(change.path)} changed since the plan was made")
         if content_key_of(data) != change.content_key:
-            raise MarkRefusedError(f"{change.path.name} shows another picture than the one that was scored")
+            raise MarkRefusedError(f"{display_name(change.path)} shows another picture than the one that was scored")
         self._refuse(change.path, state, self._settings.minimum_age_s)
         self._write(change.path, data, decode(PlaceKind.EMBEDDED, change.after), state, _ONE_SECOND_NS)
 
@@ -156,13 +156,13 @@ class EmbeddedMarks:
     def _write(self, path: Path, data: bytes, packet: bytes | None, state: FileState, later_ns: int) -> None:
         changed = splice(data, packet)
         if content_key_of(changed) != content_key_of(data):
-            raise MarkRefusedError(f"{path.name}: its picture could not be told apart from its metadata")
+            raise MarkRefusedError(f"{display_name(path)}: its picture could not be told apart from its metadata")
         replace_file(path, changed, seen=state, mtime_ns=state.mtime_ns + later_ns)
 
     def _refuse(self, path: Path, state: FileState, minimum_age_s: float) -> None:
         reason = reason_to_leave(path, state, root=self._root, minimum_age_s=minimum_age_s)
         if reason is not None:
-            raise MarkRefusedError(f"{path.name}: {reason}")
+            raise MarkRefusedError(f"{display_name(path)}: {reason}")
 
     def _reason_to_leave(self, path: Path, state: FileState) -> str | None:
         return reason_to_leave(path, state, root=self._root, minimum_age_s=self._settings.minimum_age_s)

@@ -13,6 +13,7 @@ _DATALESS_FLAG = 0x40000000
 _SURELY_ON_DISK_BYTES = 64 * 1024
 """Smaller files may live in the inode and take no block of their own."""
 _CLOCK_SKEW_S = 60.0
+"""A change time in the near future is that of a file server whose clock runs ahead; it is young all the same."""
 
 
 def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: float) -> str | None:
@@ -23,8 +24,9 @@ def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: 
         return "it is write-protected"
     if not lies_within(path, root):
         return "it is a link out of the library"
-    age_s = time.time() - max(state.mtime_ns, state.ctime_ns) / 1e9
-    if -_CLOCK_SKEW_S < age_s < minimum_age_s:
+    # The change time alone: no program can set it, and every write moves it.
+    age_s = time.time() - state.ctime_ns / 1e9
+    if minimum_age_s > 0 and -_CLOCK_SKEW_S < age_s < minimum_age_s:
         return "it changed a moment ago"
     return None
 

@@ -14,11 +14,12 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from keeprate_xmp.fields import RDF
+from keeprate_xmp.fields import MICROSOFT, RDF
 
 MAXIMUM_BYTES = 8 << 20
 """Larger than any sidecar seen (darktable's with long histories reach some 100 kB)."""
 _MAXIMUM_DEPTH = 64
+_MICROSOFT_AS_WINDOWS_WRITES_IT = "http://ns.microsoft.com/photo/1.0"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _START_TAG = re.compile(rb"""<[^\s/>]+((?:\s+[^\s=/>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(/?)>""")
 _ATTRIBUTE = re.compile(rb"""\s+[^\s=/>"']+\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -297,4 +298,5 @@ def _resolve(raw_name: str, bindings: dict[str, str], *, attribute: bool = False
         return ("" if attribute else bindings.get("", ""), raw_name)
     if prefix not in bindings:
         raise PacketError(f"the XMP uses the prefix {prefix} without binding it")
-    return bindings[prefix], name
+    namespace = bindings[prefix]
+    return (MICROSOFT if namespace == _MICROSOFT_AS_WINDOWS_WRITES_IT else namespace), name

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 
 _VERSION = b"keeprate-xmp 1 "
 
@@ -16,6 +18,11 @@ class PlaceKind(StrEnum):
 
     SIDECAR = "sidecar"
     EMBEDDED = "embedded-xmp"
+
+
+def display_name(path: Path) -> str:
+    """The name of a file, printable even if its bytes are no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def encode(kind: PlaceKind, content: bytes | None) -> bytes | None:

@@ -21,7 +21,7 @@ from keeprate_xmp.gathering import gather, journal_fields
 from keeprate_xmp.guards import is_placeholder, lies_within, reason_to_leave
 from keeprate_xmp.marking import clear, is_settled, mark, says_nothing, wish_for
 from keeprate_xmp.packet import MAXIMUM_BYTES, Packet, PacketError, edit, scan
-from keeprate_xmp.places import PlaceKind, decode, encode
+from keeprate_xmp.places import PlaceKind, decode, display_name, encode
 from keeprate_xmp.settings import XmpSettings
 from keeprate_xmp.sidecar import all_sidecars, hides_embedded, possible_sidecars, sidecar_for
 
@@ -68,7 +68,7 @@ class SidecarMarks:
             field=PlaceKind.SIDECAR,
             before=encode(PlaceKind.SIDECAR, current),
             after=encode(PlaceKind.SIDECAR, marked.data),
-            summary=f"{target.name}: {marked.summary}",
+            summary=f"{display_name(target)}: {marked.summary}",
             content_key=photo.content_key,
         )
 
@@ -85,14 +85,14 @@ class SidecarMarks:
             try:
                 create_file(change.path, after)
             except FileExistsError as error:
-                raise MarkRefusedError(f"somebody else made {change.path.name} meanwhile") from error
+                raise MarkRefusedError(f"somebody else made {display_name(change.path)} meanwhile") from error
             return
         current, state = read_file(change.path, maximum_bytes=MAXIMUM_BYTES)
         if encode(PlaceKind.SIDECAR, current) != change.before:
-            raise MarkRefusedError(f"{change.path.name} changed since the plan was made")
+            raise MarkRefusedError(f"{display_name(change.path)} changed since the plan was made")
         reason = self._reason_to_leave(change.path, state, scan(current))
         if reason is not None:
-            raise MarkRefusedError(f"{change.path.name}: {reason}")
+            raise MarkRefusedError(f"{display_name(change.path)}: {reason}")
         replace_file(change.path, after, seen=state)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
@@ -122,7 +122,7 @@ class SidecarMarks:
                 wanted = None
         reason = reason_to_leave(place, state, root=self._root, minimum_age_s=0)
         if reason is not None:
-            raise MarkRefusedError(f"{place.name}: {reason}")
+            raise MarkRefusedError(f"{display_name(place)}: {reason}")
         if wanted is None:
             remove_file(place, expected=current)
         else:
