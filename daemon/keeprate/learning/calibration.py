@@ -1,0 +1,94 @@
+"""Turn what a classifier says into probabilities that hold: 0.9 means nine in ten.
+
+`Calibration` is what a head carries (numpy only); `fit_calibration` is used in training. A calibration must
+be fitted on out-of-fold logits: on the photos that a classifier was fitted on it is always surer than it
+should be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+SLOPE_SPREAD: Final = 2.0
+"""Prior: the logarithm of the slope is within about ±2 of 0."""
+OFFSET_SPREAD: Final = 1.0
+"""Prior: the offsets are within about ±1 of what the counts of labels say."""
+SLOPE_LIMITS: Final = (-7.0, 7.0)
+"""The logarithm of the slope stays in between: order without meaning (-7) to certainty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """`softmax(slope · logits + offsets)`.
+
+    With two buckets this is Platt's sigmoid; with more, temperature scaling with an offset for each bucket.
+    The slope is positive and there are no steps, so two photos never change places or become equal: an
+    isotonic calibration would make ties, and the order is what a viewer shows.
+    """
+
+    slope: float
+    offsets: tuple[float, ...]
+
+    def probabilities(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """(n, k) logits -> (n, k) float64 probabilities; rows sum to 1."""
+        return softmax(self.slope * logits + np.asarray(self.offsets))
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Along the last axis, without overflow."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    probabilities: npt.NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def fit_calibration(
+    logits: npt.NDArray[np.float64],
+    bucket_indices: npt.NDArray[np.intp],
+    bucket_sizes: npt.NDArray[np.intp],
+) -> Calibration:
+    """Fit to out-of-fold logits (n, k) of models trained with *balanced* buckets, and their true buckets
+    (n,).
+
+    Balanced training shows no bucket more often than another; the offsets bring back how often they really
+    occur. `bucket_sizes` (k,) says how often: the counts of all labels, also where only some folds are given.
+    If the counts of the folds were used, a photo held out would lower the probability of its own bucket, and
+    with ten labels that alone turns the out-of-fold order upside down.
+
+    Targets are (count + ½) / (count + 1) instead of 1, after Platt (1999) with Jeffreys' instead of Laplace's
+    prior: ten photos sorted without a mistake do not make anyone certain. Maximum a posteriori with the weak
+    priors above: with two photos the counts decide, with some dozens the data do. Every bucket must occur.
+    """
+    from scipy.optimize import minimize
+
+    classes = logits.shape[1]
+    expected_offsets = np.log(bucket_sizes / bucket_sizes.sum())
+    confidence = (bucket_sizes + 0.5) / (bucket_sizes + 1.0)
+    smoothed = np.repeat(((1 - confidence) / (classes - 1))[:, np.newaxis], classes, axis=1)
+    np.fill_diagonal(smoothed, confidence)
+    targets = smoothed[bucket_indices]
+    weights = (bucket_sizes / np.bincount(bucket_indices, minlength=classes))[bucket_indices]
+    centred = logits - logits.mean(axis=1, keepdims=True)
+
+    def loss_and_gradient(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        slope, offsets = np.exp(parameters[0]), parameters[1:]
+        scores = slope * centred + offsets
+        largest = scores.max(axis=1, keepdims=True)
+        log_sums = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
+        surprise = float(weights @ (log_sums - (targets * scores).sum(axis=1)))
+        errors = weights[:, np.newaxis] * (np.exp(scores - log_sums[:, np.newaxis]) - targets)
+        deviation = (offsets - expected_offsets) / OFFSET_SPREAD
+        prior = 0.5 * ((parameters[0] / SLOPE_SPREAD) ** 2 + float(deviation @ deviation))
+        gradient = np.empty_like(parameters)
+        gradient[0] = slope * float((errors * centred).sum()) + parameters[0] / SLOPE_SPREAD**2
+        gradient[1:] = errors.sum(axis=0) + deviation / OFFSET_SPREAD
+        return surprise + prior, gradient
+
+    start = np.concatenate([[0.0], expected_offsets])
+    bounds = [SLOPE_LIMITS, *[(None, None)] * classes]
+    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    offsets = found.x[1:] - found.x[1:].mean()
+    return Calibration(float(np.exp(found.x[0])), tuple(float(offset) for offset in offsets))
