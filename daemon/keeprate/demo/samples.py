@@ -59,9 +59,9 @@ class Samples:
             by_folder.setdefault(picture.path.parent, []).append(picture)
         sorted_, left = [], []
         for pictures in by_folder.values():
-            middle = pictures[len(pictures) // 2].burst
-            sorted_ += [picture for picture in pictures if picture.burst < middle]
-            left += [picture for picture in pictures if picture.burst >= middle]
+            middle = pictures[(len(pictures) - 1) // 2].burst
+            sorted_ += [picture for picture in pictures if picture.burst <= middle]
+            left += [picture for picture in pictures if picture.burst > middle]
         return sorted_, left
 
 

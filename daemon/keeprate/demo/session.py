@@ -29,6 +29,8 @@ PATIENCE_S = 180.0
 """For this long the demo waits for each thing that the daemon shall do."""
 LIBRARY = "demo"
 _STOP_WITHIN_S = 20.0
+_left_running: list[subprocess.Popen[bytes]] = []
+"""Daemons that shall outlive the demo: held, because Python warns when a running child is let go."""
 _LOOK_EVERY_S = 0.3
 _LOG_LINES_SHOWN = 12
 
@@ -232,7 +234,9 @@ def _daemon(keeprate: _Keeprate, *, keep_running: bool) -> Iterator[subprocess.P
     except BaseException:
         _stop(process)
         raise
-    if not keep_running:
+    if keep_running:
+        _left_running.append(process)
+    else:
         _stop(process)
 
 
