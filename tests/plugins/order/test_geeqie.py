@@ -15,9 +15,7 @@ from support.ordered import Journal, scored
 LIBRARY = LibraryPlace("camera/raw", Path("/photos"))
 A = scored(Path("/photos/a.jpg"), 0.9)
 B = scored(Path("/photos/2026/b b.jpg"), 0.1)
-WRITTEN_BY_GEEQIE = (
-    b"#Geeqie collection\n#created with Geeqie version 2.0.1\n#geometry: 0 0 600 400\n%s#end\n"
-)
+WRITTEN_BY_GEEQIE = b"#Geeqie collection\n#created with Geeqie version 2.0.1\n#geometry: 0 0 600 400\n%s#end\n"
 
 
 @pytest.fixture
@@ -87,9 +85,7 @@ def test_paths_that_the_format_can_hold(
     assert [item.path for item in journal.skipped] == ([] if can_be_listed else [path])
 
 
-def test_a_collection_of_the_users_is_refused(
-    manager: OrderManager, journal: Journal, collection: Path
-) -> None:
+def test_a_collection_of_the_users_is_refused(manager: OrderManager, journal: Journal, collection: Path) -> None:
     mine = WRITTEN_BY_GEEQIE % b'"/photos/a.jpg"\n'
     collection.write_bytes(mine)
     assert journal.run(manager, [B]) == []
@@ -130,18 +126,14 @@ def test_an_entirely_different_file_in_its_place_is_not_ours(
     assert collection.read_bytes() == b"my shopping list"
 
 
-def test_undo_of_the_first_removes_the_file(
-    manager: OrderManager, journal: Journal, collection: Path
-) -> None:
+def test_undo_of_the_first_removes_the_file(manager: OrderManager, journal: Journal, collection: Path) -> None:
     journal.run(manager, [A])
     assert journal.undo_all(manager) == [UndoOutcome.RESTORED]
     assert not collection.exists()
 
 
 @pytest.mark.parametrize("before", [None, b"sha256:0"])
-def test_a_change_since_the_plan_is_refused(
-    manager: OrderManager, collection: Path, before: bytes | None
-) -> None:
+def test_a_change_since_the_plan_is_refused(manager: OrderManager, collection: Path, before: bytes | None) -> None:
     collection.write_bytes(b"somebody else's")
     change = CollectionChange(
         path=collection, field="geeqie-collection", before=before, after=b"", summary="", content=b"ours"

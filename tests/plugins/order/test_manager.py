@@ -42,9 +42,7 @@ def test_a_negative_limit_is_refused() -> None:
         OrderSettings(limit=-1)
 
 
-def test_the_three_ways_together(
-    library: LibraryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_three_ways_together(library: LibraryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     photo = library.root / "a.jpg"
     photo.write_bytes(b"")

@@ -61,9 +61,7 @@ def test_newest_first_is_best_first(library: LibraryPlace, manager: OrderManager
     assert (library.root / "a").read_bytes() == b"a"
 
 
-def test_the_same_order_touches_nothing(
-    library: LibraryPlace, manager: OrderManager, journal: Journal
-) -> None:
+def test_the_same_order_touches_nothing(library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
     photos = [photo(library, str(number), number / 20) for number in range(20)]
     assert len(journal.run(manager, photos)) == 20
     assert journal.run(manager, photos) == []
@@ -76,9 +74,7 @@ def test_one_photo_elsewhere_is_one_touch_also_after_renames(
 ) -> None:
     photos = [photo(library, str(number), number / 20) for number in range(20)]
     journal.run(manager, photos)
-    renamed = [
-        scored(item.path.rename(item.path.with_name(f"IMG_{item.path.name}")), item.score) for item in photos
-    ]
+    renamed = [scored(item.path.rename(item.path.with_name(f"IMG_{item.path.name}")), item.score) for item in photos]
     renamed[7] = scored(renamed[7].path, 0.99)
     assert [change.path for change in journal.run(manager, renamed)] == [renamed[7].path]
     assert newest_first(library)[0] == renamed[7].path.name
@@ -90,9 +86,7 @@ def test_worst_first(library: LibraryPlace, journal: Journal) -> None:
     assert newest_first(library) == ["bad", "good"]
 
 
-def test_all_files_of_a_photo_go_along(
-    library: LibraryPlace, manager: OrderManager, journal: Journal
-) -> None:
+def test_all_files_of_a_photo_go_along(library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
     copies = [photo(library, name, 0.9).path for name in ("a", "a copy")]
     journal.run(manager, [scored(copies[0], 0.9, others=copies[1:]), photo(library, "b", 0.1)])
     assert newest_first(library) == ["a", "a copy", "b"]
@@ -106,9 +100,7 @@ class TestLeftAlone:
         journal: Journal,
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:
-        photos = {
-            name: photo(library, name, 0.5) for name in ("linked", "read-only", "symlink", "gone", "plain")
-        }
+        photos = {name: photo(library, name, 0.5) for name in ("linked", "read-only", "symlink", "gone", "plain")}
         (tmp_path_factory.mktemp("backup") / "hard link").hardlink_to(photos["linked"].path)
         photos["read-only"].path.chmod(0o444)
         photos["gone"].path.unlink()
@@ -123,13 +115,9 @@ class TestLeftAlone:
             "gone": "its times cannot be read: No such file or directory",
         }
 
-    def test_what_changed_since_the_plan(
-        self, library: LibraryPlace, manager: OrderManager, journal: Journal
-    ) -> None:
+    def test_what_changed_since_the_plan(self, library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
         item = photo(library, "a", 0.5)
-        [change] = [
-            planned for planned in manager.plan(journal.request([item])) if isinstance(planned, Change)
-        ]
+        [change] = [planned for planned in manager.plan(journal.request([item])) if isinstance(planned, Change)]
         os.utime(item.path, ns=(READ_NS, TAKEN_NS))
         with pytest.raises(MarkRefusedError, match="has been changed"):
             manager.apply(change)
@@ -147,9 +135,7 @@ class TestUndo:
     def test_to_the_nanosecond(self, library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
         photos = [photo(library, str(number), number / 10) for number in range(5)]
         journal.run(manager, photos)
-        journal.run(
-            manager, [scored(item.path, random.Random(3 + n).random()) for n, item in enumerate(photos)]
-        )
+        journal.run(manager, [scored(item.path, random.Random(3 + n).random()) for n, item in enumerate(photos)])
         assert set(journal.undo_all(manager)) == {UndoOutcome.RESTORED}
         assert {path.stat().st_mtime_ns for path in library.root.iterdir()} == {TAKEN_NS + 1}
         assert {path.stat().st_atime_ns for path in library.root.iterdir()} == {READ_NS}
@@ -163,9 +149,7 @@ class TestUndo:
         assert journal.undo_all(manager) == [UndoOutcome.NOT_OURS]
         assert item.path.stat().st_mtime_ns == TAKEN_NS
 
-    def test_a_renamed_photo_is_found(
-        self, library: LibraryPlace, manager: OrderManager, journal: Journal
-    ) -> None:
+    def test_a_renamed_photo_is_found(self, library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
         item = photo(library, "a", 0.5)
         [change] = journal.run(manager, [item])
         moved = item.path.rename(library.root / "moved")
@@ -175,9 +159,7 @@ class TestUndo:
         assert manager.undo(entry) is UndoOutcome.RESTORED
         assert moved.stat().st_mtime_ns == TAKEN_NS + 1
 
-    def test_a_deleted_photo_is_gone(
-        self, library: LibraryPlace, manager: OrderManager, journal: Journal
-    ) -> None:
+    def test_a_deleted_photo_is_gone(self, library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
         item = photo(library, "a", 0.5)
         journal.run(manager, [item])
         item.path.unlink()

@@ -141,9 +141,7 @@ def test_relative_links_through_a_linked_folder_point_to_the_photo(
 ) -> None:
     (tmp_path / "disk" / "deep").mkdir(parents=True)
     (tmp_path / "shortcut").symlink_to(tmp_path / "disk" / "deep")
-    manager = OrderManager(
-        library, OrderSettings(view_folder=str(tmp_path / "shortcut" / "view"), links="relative")
-    )
+    manager = OrderManager(library, OrderSettings(view_folder=str(tmp_path / "shortcut" / "view"), links="relative"))
     photos = [photo(library, "a.jpg", 0.9)]
     journal.run(manager, photos)
     assert targets(tmp_path / "disk" / "deep" / "view") == paths(photos)
@@ -225,9 +223,7 @@ class TestStrangers:
         photos = [photo(library, "a.jpg", 0.5)]
         assert journal.run(manager, photos) == []
         assert journal.skipped == [
-            Skipped(
-                folder, "the folder is not empty and keeprate did not make it; choose a new or an empty one"
-            )
+            Skipped(folder, "the folder is not empty and keeprate did not make it; choose a new or an empty one")
         ]
         change = ViewChange(path=folder, field="view-folder", before=None, after=b"1", summary="", links=())
         with pytest.raises(MarkRefusedError, match="not empty"):
@@ -513,9 +509,7 @@ def test_whatever_the_scores_do_the_names_follow(
     assert not folder.exists()
 
 
-def test_ten_thousand_links(
-    library: LibraryPlace, manager: OrderManager, journal: Journal, folder: Path
-) -> None:
+def test_ten_thousand_links(library: LibraryPlace, manager: OrderManager, journal: Journal, folder: Path) -> None:
     chance = random.Random(1)
     photos = [scored(library.root / f"{number}.jpg", chance.random()) for number in range(10_000)]
     started = time.perf_counter()

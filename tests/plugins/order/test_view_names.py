@@ -11,9 +11,7 @@ from keeprate_order.view_names import NAME_MAX_BYTES, NameParts, digits_for, lin
 LONG_STEM = "ä" * 200  # 400 bytes
 
 
-@pytest.mark.parametrize(
-    ("count", "digits"), [(0, 4), (1, 4), (999, 4), (1000, 5), (20_000, 6), (1_000_000, 8)]
-)
+@pytest.mark.parametrize(("count", "digits"), [(0, 4), (1, 4), (999, 4), (1000, 5), (20_000, 6), (1_000_000, 8)])
 def test_enough_digits_for_steps_of_ten(count: int, digits: int) -> None:
     assert digits_for(count) == digits
 
