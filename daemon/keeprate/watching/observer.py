@@ -298,7 +298,7 @@ def _absent(root: WatchedRoot) -> WatchStatus:
 def _identity(path: str) -> tuple[int, int] | None:
     """(device, inode) of the folder at `path`; None if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 (a str)
+        status = os.stat(path)
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

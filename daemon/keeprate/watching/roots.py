@@ -6,6 +6,7 @@ mounted far more often than deleted photos. Such a library is offline: nothing o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -57,10 +58,11 @@ def root_state(
     `sample` holds some files (20 to 50, path → signature) that the catalog believes to be there; an empty one
     says that the catalog knows none, and then an empty root is fine.
 
-    Device numbers change over reboots and re-plugging (USB, btrfs, NFS), and the root of every ext4 disk has
-    inode 2, so another number only raises the question. The sample answers it: the same place has at least one
-    of the files with size and modification time unchanged, or half of them with their size (times shift when a
-    disk is copied).
+    Numbers prove little: those of devices change over reboots and re-plugging (USB, btrfs, NFS), and two memory
+    cards in one reader have the same one, with the same inode for their top folders. So only on the disk of the
+    system or of the home folder do known numbers suffice. Elsewhere the sample decides: the same place has at
+    least one of the files with size and modification time unchanged, or half of them with their size (times
+    shift when a disk is copied).
     """
     try:
         status = root.stat()
@@ -78,18 +80,27 @@ def root_state(
     if sample and is_empty:
         sentence = f"{root} is empty, although it held photos. Is its disk plugged in, its share mounted?"
         return RootReport(RootState.EMPTY, sentence, device, inode)
-    is_same_folder = known_device is None or (device, inode) == (known_device, known_inode)
-    if is_same_folder or not sample or _holds_known_files(sample):
+    is_same_folder = (device, inode) == (known_device, known_inode) and device in _fixed_devices()
+    if known_device is None or is_same_folder or not sample or _holds_known_files(sample):
         return RootReport(RootState.ONLINE, f"{root} is there.", device, inode)
     sentence = f"{root} is another folder than before: none of the known photos is in it. Was another disk mounted?"
     return RootReport(RootState.REPLACED, sentence, device, inode)
+
+
+def _fixed_devices() -> set[int]:
+    """The disks that cannot be swapped under a running keeprate."""
+    devices: set[int] = set()
+    for place in ("/", "~"):
+        with contextlib.suppress(OSError, RuntimeError):  # no such folder; no home
+            devices.add(Path(place).expanduser().stat().st_dev)
+    return devices
 
 
 def _holds_known_files(sample: Mapping[str, StoredSignature]) -> bool:
     same_size = 0
     for path, (size, mtime_ns, _, _) in sample.items():
         try:
-            status = os.stat(path)  # noqa: PTH116 (a str)
+            status = os.stat(path)
         except OSError:
             continue
         if status.st_size == size:

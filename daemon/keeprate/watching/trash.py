@@ -138,7 +138,7 @@ class DesktopTrash:
     def _noted_folders(self) -> list[_TrashFolder]:
         data = os.environ.get("XDG_DATA_HOME", "")
         data_home = Path(data) if os.path.isabs(data) else Path.home() / ".local" / "share"  # noqa: PTH117 (a str)
-        folders = [_TrashFolder(data_home / "Trash", data_home)]
+        folders: list[_TrashFolder] = []
         user = os.getuid()
         for top in self._tops():
             shared = _status(top / ".Trash")
@@ -146,7 +146,8 @@ class DesktopTrash:
             if shared and stat.S_ISDIR(shared.st_mode) and shared.st_mode & stat.S_ISVTX:
                 folders.append(_TrashFolder(top / ".Trash" / str(user), top))
             folders.append(_TrashFolder(top / f".Trash-{user}", top))
-        return [folder for folder in folders if _is_own_folder(folder.path)]
+        ours = [folder for folder in folders if _is_own_folder(folder.path)]
+        return [_TrashFolder(data_home / "Trash", data_home), *ours]
 
     def _tops(self) -> list[Path]:
         """The top folders of the disks that the libraries lie on, and of disks mounted within them."""
@@ -159,7 +160,7 @@ class DesktopTrash:
                 tops[mount.point] = None
             tops |= dict.fromkeys(mount.point for mount in mounts if mount.point.startswith(real.rstrip("/") + "/"))
             while not os.path.ismount(real):  # a btrfs subvolume has a top of its own without being in the list
-                real = os.path.dirname(real)  # noqa: PTH120 (a str)
+                real = os.path.dirname(real)
             tops[real] = None
         return [Path(top) for top in tops]
 

@@ -12,7 +12,7 @@ Symbolic links
 """
 
 # A Path object for each of a hundred thousand files would double the time of a walk.
-# ruff: noqa: PTH100, PTH116, PTH119, PTH208
+# ruff: noqa: PTH100, PTH119, PTH208
 
 from __future__ import annotations
 
