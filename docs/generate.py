@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -27,7 +27,7 @@ from keeprate.config.models import (
     TrainingConfig,
     WatchingConfig,
 )
-from keeprate.service.managers import manager_types
+from keeprate.service.managers import manager_names, manager_type
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; edit the source that it reads, not this page. -->\n\n"
@@ -38,6 +38,10 @@ def plain(text: str | None) -> str:
     """Help text without rich's markup, on one line per paragraph."""
     paragraphs = MARKUP.sub("", text or "").strip().split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def cell(text: str) -> str:
@@ -68,15 +72,22 @@ def walk(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any
 def parameter_row(parameter: Any) -> str | None:
     if parameter.name == "help" or getattr(parameter, "hidden", False):
         return None
-    if isinstance(parameter, click.Argument) or parameter.param_type_name == "argument":
+    if parameter.param_type_name == "argument":
         name = f"`{(parameter.metavar or parameter.name).upper()}`"
     else:
         flags = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
-        takes = "" if parameter.is_flag else f" `{parameter.type.name.upper()}`"
-        name = flags + takes
+        name = flags if parameter.is_flag else f"{flags} `{value_of(parameter)}`"
     default = parameter.default
     shown = "" if default in (None, False) or callable(default) else f"`{getattr(default, 'value', default)}`"
     return f"| {name} | {cell(plain(getattr(parameter, 'help', '')))} | {shown} |"
+
+
+def value_of(parameter: Any) -> str:
+    """What an option takes: its choices, or the name of its kind."""
+    kind = parameter.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "/".join(str(member.value) for member in kind)
+    return {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}.get(kind, "VALUE")
 
 
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -121,25 +132,29 @@ def config_page() -> str:
     assert known <= documented, f"sections without a page: {known - documented}"  # noqa: S101
     lines = [NOTE + CONFIG_INTRO]
     for title, model in SECTIONS:
-        lines += [f"## `{title}`\n", plain((model.__doc__ or "").split(": ", 1)[-1]) + "\n"]
+        lines += [f"## `{title}`\n", capital(plain((model.__doc__ or "").split(": ", 1)[-1])) + "\n"]
         lines += ["| key | what it means | default |", "|---|---|---|"]
         for name, field in model.model_fields.items():
             lines.append(f"| `{name}` | {cell(field.description or '')} | {default_text(field)} |")
         lines.append("")
     lines.append("## Marks\n")
     lines.append("Each installed photo manager has a table of its own in a library.\n")
-    for name, type_ in manager_types().items():
+    for name in manager_names():
+        type_ = manager_type(name)
+        assert type_ is not None  # noqa: S101 (its entry point names it)
         lines += [f"### `[library.marks.{name}]`\n", plain((type_.__doc__ or "").split("\n\n")[0]) + "\n"]
         lines += ["| key | what it means | default |", "|---|---|---|"]
         for field in dataclasses.fields(type_.settings_type):
-            lines.append(f"| `{field.name}` | {cell(field.metadata.get('help', ''))} | `{toml(field.default)}` |")
+            lines.append(
+                f"| `{field.name}` | {capital(cell(field.metadata.get('help', '')))} | `{toml(field.default)}` |"
+            )
         lines.append("")
     return "\n".join(lines)
 
 
 def default_text(field: Any) -> str:
     if field.default is PydanticUndefined:
-        return "" if field.default_factory is None else "see above"
+        return ""
     if field.default is None:
         return ""
     value = format_duration(field.default) if hasattr(field.default, "total_seconds") else field.default

@@ -16,22 +16,23 @@ from keeprate.plugin_api import ENTRY_POINT_GROUP, LibraryPlace, PhotoManager
 
 
 @cache
-def manager_types() -> dict[str, type[PhotoManager]]:
-    """Name → class of every installed photo manager.
+def manager_type(name: str) -> type[PhotoManager] | None:
+    """The class of the photo manager called `name`; None if none of that name is installed.
 
     Raises:
-        KeeprateError: one cannot be imported; names it and the reason.
+        KeeprateError: it cannot be imported; says why.
     """
-    found: dict[str, type[PhotoManager]] = {}
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
-        try:
-            found[entry.name] = entry.load()
-        except Exception as error:
-            raise KeeprateError(
-                f"The photo manager {entry.name!r} cannot be loaded: {error}.",
-                advice=f"Reinstall or remove the package that brings it ({entry.value}).",
-            ) from error
-    return found
+    found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    if found is None:
+        return None
+    try:
+        type_: type[PhotoManager] = found.load()
+    except Exception as error:
+        raise KeeprateError(
+            f"The photo manager {name!r} cannot be loaded: {error}.",
+            advice=f"Reinstall or remove the package that brings it ({found.value}).",
+        ) from error
+    return type_
 
 
 def manager_names() -> list[str]:
@@ -63,15 +64,16 @@ def check_marks(config: Config) -> None:
 
 
 def _type_named(library: LibraryConfig, name: str) -> type[PhotoManager]:
-    types = manager_types()
-    if name not in types:
-        near = difflib.get_close_matches(name, types, n=1)
+    type_ = manager_type(name)
+    if type_ is None:
+        names = manager_names()
+        near = difflib.get_close_matches(name, names, n=1)
         raise ConfigError(
             f"Library {library.name!r} wants marks by {name!r}, which is not installed"
             + (f" (did you mean {near[0]!r}?)." if near else "."),
-            advice=f"Installed are: {', '.join(types)}.",
+            advice=f"Installed are: {', '.join(names)}.",
         )
-    return types[name]
+    return type_
 
 
 def _settings(library: LibraryConfig, name: str, values: dict[str, Any]) -> Any:

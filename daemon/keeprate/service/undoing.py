@@ -11,7 +11,7 @@ from keeprate.catalog import journal, libraries
 from keeprate.catalog.journal import Entry
 from keeprate.errors import DiskFullError
 from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoManager
-from keeprate.service.managers import manager_types, managers_for
+from keeprate.service.managers import manager_type, managers_for
 from keeprate.service.marking import journal_entry, settle_planned
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
@@ -78,7 +78,7 @@ def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: 
 
 def _manager(session: Session, entry: Entry) -> PhotoManager | None:
     """The photo manager that wrote an entry, with the library's settings or, if they are gone, the defaults."""
-    type_ = manager_types().get(entry.manager)
+    type_ = manager_type(entry.manager)
     if type_ is None:
         return None
     library = session.config.library_named(entry.library)

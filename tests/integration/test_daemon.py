@@ -1,0 +1,100 @@
+"""The real daemon in its own process: it notices, learns, marks, and ends when told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from support.commands import answer, daemon, keeprate, run, set_quick
+from support.photos import write_photos
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def library(tmp_path: Path, home: Path) -> Path:
+    root = tmp_path / "Photos"
+    write_photos(root / "inbox", range(0, 24, 2))
+    write_photos(root / "inbox", range(1, 24, 2), sharp=False)
+    keeprate("init", root)
+    set_quick(home)
+    return root
+
+
+def embedded() -> int:
+    status = answer("status")
+    return int(status["model"]["cached"])
+
+
+def test_the_daemon_does_the_main_job_on_its_own(library: Path, tmp_path: Path) -> None:
+    view = library.with_name("Photos by score")
+    with daemon(tmp_path / "log") as process:
+        wait_until(lambda: embedded() == 24, 60, what="all embedded")
+        for number in range(12):
+            shutil.move(
+                library / "inbox" / f"IMG_{number:04d}.jpg", library / ("keep" if number % 2 == 0 else "delete")
+            )
+        wait_until(view.exists, 60, what="the view folder is there")
+        wait_until(lambda: len(answer("list")) == 12, 20)
+        write_photos(library / "2026" / "new", range(100, 104))
+        wait_until(lambda: len(answer("list")) == 16, 60, what="new photos are scored by the head in use")
+        wait_until(lambda: sum(path.is_symlink() for path in view.iterdir()) == 16, 30)
+
+        second = run("run")
+        assert second.code == 1
+        assert str(process.pid) in second.err, "one instance, and it says which"
+        assert run("train").code == 1
+
+        wait_until(lambda: not psutil.Process(process.pid).children(), 30, what="the idle worker is gone")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    assert not answer("status")["daemon"]["running"]
+
+
+def test_it_stops_within_five_seconds_while_embedding(library: Path, tmp_path: Path) -> None:
+    write_photos(library / "many", range(1000, 1400))
+    with daemon(tmp_path / "log") as process:
+        wait_until(lambda: embedded() > 0, 60)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    assert 0 < embedded() < 424
+    assert answer("embed")["embedded"] == 424 - embedded() or embedded() == 424
+
+
+def test_a_killed_worker_costs_nothing_but_time(library: Path, tmp_path: Path) -> None:
+    write_photos(library / "many", range(1000, 1200))
+    with daemon(tmp_path / "log") as process:
+        for _ in range(2):
+            wait_until(lambda: bool(psutil.Process(process.pid).children()), 60)
+            for child in psutil.Process(process.pid).children():
+                os.kill(child.pid, signal.SIGKILL)
+        wait_until(lambda: embedded() == 224, 90)
+        assert answer("status")["problems"]["count"] == 0
+
+
+def test_a_root_that_goes_away_and_comes_back(library: Path, tmp_path: Path) -> None:
+    with daemon(tmp_path / "log"):
+        wait_until(lambda: embedded() == 24, 60)
+    away = library.rename(library.with_name("away"))
+    assert answer("sync")["scan"]["libraries"][0]["offline"]
+    status = answer("status")
+    assert not status["libraries"][0]["online"]
+    assert status["libraries"][0]["files"] == 24, "nothing is forgotten"
+    library.mkdir()
+    assert "empty" in answer("scan")["libraries"][0]["offline"]
+    library.rmdir()
+    away.rename(library)
+    again = answer("sync")
+    assert again["scan"]["libraries"][0]["offline"] is None
+    assert again["embed"]["embedded"] == 0
+    assert answer("status")["libraries"][0]["online"]

@@ -1,0 +1,78 @@
+"""Run keeprate as a user does: as a command in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.waiting import wait_until
+
+COMMAND = [sys.executable, "-m", "keeprate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: str | Path, timeout_s: float = 120, **environment: str) -> Finished:
+    """Run `keeprate ARGUMENTS` to its end."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        timeout=timeout_s,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def keeprate(*arguments: str | Path, timeout_s: float = 120) -> str:
+    """Run `keeprate ARGUMENTS`, which must succeed; returns its stdout."""
+    done = run(*arguments, timeout_s=timeout_s)
+    assert done.code == 0, f"{arguments} ended with {done.code}:\n{done.out}\n{done.err}"
+    return done.out
+
+
+def answer(*arguments: str | Path, timeout_s: float = 120) -> Any:
+    """Run `keeprate ARGUMENTS --json` and return the parsed answer."""
+    return json.loads(keeprate(*arguments, "--json", timeout_s=timeout_s))
+
+
+def set_quick(home: Path) -> None:
+    """Let the daemon of this home react within a second."""
+    config = home / "keeprate" / "config.toml"
+    config.write_text(
+        config.read_text()
+        + '\n[watching]\nstable_after = "300ms"\n[training]\nquiet_after = "500ms"\nmin_new_labels = 4\n'
+        + '[embedding]\nidle_exit = "1s"\nthreads = 1\n'
+    )
+
+
+@contextlib.contextmanager
+def daemon(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A running daemon; ended by SIGTERM with the block, and killed if it does not go."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen([*COMMAND, "run", "-v"], stdout=sink, stderr=sink)
+        try:
+            wait_until(lambda: answer("status")["daemon"]["running"] or process.poll() is not None, 20)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
