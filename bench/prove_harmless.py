@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -328,7 +328,7 @@ def main() -> int:
         return 2
     reports = [run_mode(mode, arguments.folders, arguments.at_most) for mode in ("sidecar", "embed")]
     if arguments.json:
-        print(json.dumps([asdict(report) | {"harmless": report.harmless} for report in reports], indent=1))
+        print(json.dumps([vars(report) | {"harmless": report.harmless} for report in reports], indent=1))
     else:
         print(as_table(reports))
     return 0 if all(report.harmless for report in reports) else 1

@@ -38,7 +38,7 @@ class EmbeddedMetadata:
     """What was found inside a photo file."""
 
     packet: bytes | None
-    """The raw XMP; None if there is none."""
+    """The XMP as exiv2 writes it out: every property, but neither comments nor layout. None if there is none."""
     rated: bool
     """Exif or IPTC hold a rating (0 is none)."""
     has_keywords: bool

@@ -70,7 +70,7 @@ def read_layout(file: BinaryIO) -> Layout:
         raise JpegError("it is no JPEG")
     segments: list[Segment] = []
     position = 2
-    while len(segments) < _MAXIMUM_SEGMENTS:
+    for _ in range(_MAXIMUM_SEGMENTS):
         file.seek(position)
         head = file.read(4 + _LONGEST_SIGNATURE)
         if len(head) < 4 or head[0] != 0xFF:

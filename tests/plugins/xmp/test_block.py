@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.xmp import exiftool, packet
 
 from keeprate_xmp.block import empty_packet, insert, read_fields, take_out
 from keeprate_xmp.embedded import xmp_values
 from keeprate_xmp.fields import MICROSOFT, XMP, ScoreFields
 from keeprate_xmp.packet import PacketError, scan
+from support.xmp import exiftool, packet
 
 FIELDS = ScoreFields("0.9134", "0.97", "keep", "keep#3 on builtin", "2026-01-02T03:04:05Z", "jpeg1-00ff")
 MARKED = replace(FIELDS, wrote_rating="5", wrote_label="Green", wrote_keywords="Score|9")
