@@ -17,6 +17,8 @@ SLOPE_SPREAD: Final = 2.0
 """Prior: the logarithm of the slope is within about ±2 of 0."""
 OFFSET_SPREAD: Final = 1.0
 """Prior: the offsets are within about ±1 of what the counts of labels say."""
+MOST_OF_A_BUCKET: Final = 2500
+"""Few numbers are fitted: more photos of a bucket than this cost time and change nothing."""
 SLOPE_LIMITS: Final = (-7.0, 7.0)
 """The logarithm of the slope stays in between: order without meaning (-7) to certainty."""
 
@@ -65,6 +67,8 @@ def fit_calibration(
     from scipy.optimize import minimize
 
     classes = logits.shape[1]
+    taught = _thin_out(bucket_indices, classes)
+    logits, bucket_indices = logits[taught], bucket_indices[taught]
     expected_offsets = np.log(bucket_sizes / bucket_sizes.sum())
     confidence = (bucket_sizes + 0.5) / (bucket_sizes + 1.0)
     smoothed = np.repeat(((1 - confidence) / (classes - 1))[:, np.newaxis], classes, axis=1)
@@ -92,3 +96,12 @@ def fit_calibration(
     found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds)
     offsets = found.x[1:] - found.x[1:].mean()
     return Calibration(float(np.exp(found.x[0])), tuple(float(offset) for offset in offsets))
+
+
+def _thin_out(bucket_indices: npt.NDArray[np.intp], classes: int) -> npt.NDArray[np.intp]:
+    """Rows to fit to: of a bucket with very many, evenly spaced ones (their weight makes up for it)."""
+    kept = []
+    for bucket in range(classes):
+        members = np.flatnonzero(bucket_indices == bucket)
+        kept.append(members[:: -(-len(members) // MOST_OF_A_BUCKET) or 1])
+    return np.sort(np.concatenate(kept))

@@ -26,6 +26,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from keeprate.errors import UsageProblem
 from keeprate.learning import gate, logistic
@@ -34,10 +35,11 @@ from keeprate.learning.dataset import FEW_LABELS, DataSet
 from keeprate.learning.heads import Head, choose_buckets
 from keeprate.learning.inputs import InputScale, fit_input_scale
 from keeprate.learning.metrics import Metrics, best_f1_threshold, measure, photo_losses
-from keeprate.learning.splits import Folds, make_folds
+from keeprate.learning.splits import SMALL, Folds, make_folds
 
 PENALTIES: Final = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
-"""From strong to weak. Inputs have about unit length, so the list holds for every model."""
+"""From strong to weak. Inputs have about unit length, so the list holds for every model. With many labels the best one
+is hardly better than its neighbours, and every second will do."""
 
 PATIENCE: Final = 2
 """The path ends when the loss has been higher than the lowest this often in a row: weaker only overfits
@@ -114,46 +116,50 @@ def train(
     dataset.require_enough_labels(head_name)
     _check_threshold(threshold, dataset)
     report = progress or (lambda _share: None)
-    folds = make_folds(dataset.bucket_indices, dataset.groups, len(dataset.buckets), seed=seed)
+    # With few photos a second thread only waits for the first, and on a busy machine it waits long.
+    with threadpool_limits(limits=1 if len(dataset) < SMALL else None, user_api="blas"):
+        folds = make_folds(dataset.bucket_indices, dataset.groups, len(dataset.buckets), seed=seed)
 
-    candidates = _cross_validate(dataset, folds, report)
-    out_of_fold, chosen_threshold = _choose_honestly(dataset, folds, candidates, threshold)
-    best = min(candidates, key=lambda candidate: float(candidate.fold_losses.sum()))
-    metrics = measure(
-        out_of_fold.probabilities,
-        out_of_fold.decisions,
-        dataset.bucket_indices,
-        dataset.groups,
-        dataset.buckets,
-        folds=folds.count,
-        threshold=chosen_threshold,
-        seed=seed,
-    )
-    everyone = _balanced(np.ones((len(dataset), 1)), dataset)
-    final = logistic.fit(best.features.rotation, dataset.bucket_indices, len(dataset.buckets), everyone, best.penalty)
-    signal_count = best.features.scale.signal_count
-    head = Head(
-        name=head_name,
-        buckets=dataset.buckets,
-        kind="logistic",
-        mean=best.features.scale.mean,
-        scale=best.features.scale.scale,
-        weights=best.features.rotation.directions @ final.weights[:, 0].astype(np.float32),
-        bias=final.biases[0].astype(np.float32),
-        calibration=fit_calibration(best.logits, dataset.bucket_indices, np.array(dataset.bucket_counts())),
-        threshold=chosen_threshold,
-        penalty=best.penalty,
-        dimension=dataset.vectors.shape[1],
-        signal_count=signal_count,
-        signals_version=signals_version if signal_count else None,
-        model_fingerprint=model_fingerprint,
-        trained_at=trained_at,
-        metrics=metrics,
-        version=version,
-    )
-    decision = _ask_gate(
-        head, dataset, folds, out_of_fold, incumbent, frozenset(incumbent_trained_on), signals_version, seed
-    )
+        candidates = _cross_validate(dataset, folds, report)
+        out_of_fold, chosen_threshold = _choose_honestly(dataset, folds, candidates, threshold)
+        best = min(candidates, key=lambda candidate: float(candidate.fold_losses.sum()))
+        metrics = measure(
+            out_of_fold.probabilities,
+            out_of_fold.decisions,
+            dataset.bucket_indices,
+            dataset.groups,
+            dataset.buckets,
+            folds=folds.count,
+            threshold=chosen_threshold,
+            seed=seed,
+        )
+        everyone = _balanced(np.ones((len(dataset), 1)), dataset)
+        final = logistic.fit(
+            best.features.rotation, dataset.bucket_indices, len(dataset.buckets), everyone, best.penalty
+        )
+        signal_count = best.features.scale.signal_count
+        head = Head(
+            name=head_name,
+            buckets=dataset.buckets,
+            kind="logistic",
+            mean=best.features.scale.mean,
+            scale=best.features.scale.scale,
+            weights=best.features.rotation.directions @ final.weights[:, 0].astype(np.float32),
+            bias=final.biases[0].astype(np.float32),
+            calibration=fit_calibration(best.logits, dataset.bucket_indices, np.array(dataset.bucket_counts())),
+            threshold=chosen_threshold,
+            penalty=best.penalty,
+            dimension=dataset.vectors.shape[1],
+            signal_count=signal_count,
+            signals_version=signals_version if signal_count else None,
+            model_fingerprint=model_fingerprint,
+            trained_at=trained_at,
+            metrics=metrics,
+            version=version,
+        )
+        decision = _ask_gate(
+            head, dataset, folds, out_of_fold, incumbent, frozenset(incumbent_trained_on), signals_version, seed
+        )
     report(1.0)
     dissolved = tuple(
         f"All photos of “{dataset.buckets[bucket]}” come from one shoot; the figures flatter until there are more."
@@ -181,6 +187,7 @@ def _check_threshold(threshold: float | None, dataset: DataSet) -> None:
 def _cross_validate(dataset: DataSet, folds: Folds, report: Callable[[float], None]) -> list[_Candidate]:
     """All candidates that are worth a look, strongest penalty first, without signals first."""
     signal_choices = [None] if dataset.signals is None else [None, dataset.signals]
+    penalties = PENALTIES if len(dataset) < SMALL else PENALTIES[::2]
     weights = _balanced(folds.training_weights(), dataset)
     candidates = []
     for number, signals in enumerate(signal_choices):
@@ -188,8 +195,8 @@ def _cross_validate(dataset: DataSet, folds: Folds, report: Callable[[float], No
         features = _Features(scale, logistic.rotate(scale.apply(dataset.vectors, signals)))
         fits: logistic.Fits | None = None
         lowest, worse_in_a_row = np.inf, 0
-        for step, penalty in enumerate(PENALTIES):
-            report(0.95 * (number + step / len(PENALTIES)) / len(signal_choices))
+        for step, penalty in enumerate(penalties):
+            report(0.95 * (number + step / len(penalties)) / len(signal_choices))
             fits = _fit(features, dataset, weights, penalty, fits)
             logits = _held_out(fits, features, folds)
             candidate = _calibrated_candidate(features, penalty, logits, dataset, folds)
