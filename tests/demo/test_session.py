@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -77,6 +79,19 @@ def test_it_can_stay_running(tmp_path: Path) -> None:
     assert result.daemon_pid is not None
     os.kill(result.daemon_pid, signal.SIGTERM)
     wait_until(lambda: not _daemons_of(tmp_path / "demo"), 20)
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_terminated_leaves_no_daemon(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys; from keeprate.demo.session import run_demo; "
+        "run_demo(None, folder=pathlib.Path(sys.argv[1]), report=lambda step: None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "demo")]) as demo:
+        wait_until(lambda: any(daemon.cmdline()[-1:] == ["run"] for daemon in _daemons_of(tmp_path / "demo")), 60)
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(30) == 128 + signal.SIGTERM
+    wait_until(lambda: not _daemons_of(tmp_path / "demo"), 10)
 
 
 def _daemons_of(folder: Path) -> list[psutil.Process]:

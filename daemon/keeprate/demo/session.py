@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import tomlkit
@@ -228,16 +231,34 @@ def _hurry(config: Path) -> None:
 @contextmanager
 def _daemon(keeprate: _Keeprate, *, keep_running: bool) -> Iterator[subprocess.Popen[bytes]]:
     """A running daemon; ended at the end, unless all went well and it shall stay."""
-    process = keeprate.start()
+    with _ending_on_sigterm():
+        process = keeprate.start()
+        try:
+            yield process
+        except BaseException:
+            _stop(process)
+            raise
+        if keep_running:
+            _left_running.append(process)
+        else:
+            _stop(process)
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does, so that no daemon is left behind; signals go to the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, end)
     try:
-        yield process
-    except BaseException:
-        _stop(process)
-        raise
-    if keep_running:
-        _left_running.append(process)
-    else:
-        _stop(process)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

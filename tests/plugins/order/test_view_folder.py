@@ -512,9 +512,9 @@ def test_whatever_the_scores_do_the_names_follow(
 def test_ten_thousand_links(library: LibraryPlace, manager: OrderManager, journal: Journal, folder: Path) -> None:
     chance = random.Random(1)
     photos = [scored(library.root / f"{number}.jpg", chance.random()) for number in range(10_000)]
-    started = time.process_time()  # not the clock on the wall, which other work on the machine slows down
+    started = time.process_time()
     journal.run(manager, photos)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 5  # 0.5 s on an idle machine; quadratic work would take minutes
     before = set(names(folder))
     for index in chance.sample(range(10_000), 100):
         photos[index] = scored(photos[index].path, chance.random())
