@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from keeprate.pictures.containers.bmff import boxes, find_box
-from keeprate.pictures.containers.raf import embedded_jpeg
+from keeprate.pictures.containers.raf import embedded_jpeg, sensor_data
 from keeprate.pictures.containers.source import MAX_PIECE_BYTES, ByteSource, FileSource, MalformedError
 from keeprate.pictures.containers.tiff import Directory, Tag, TiffFile, image_data
 from keeprate.pictures.errors import PictureError
@@ -157,6 +157,7 @@ def _contents(source: ByteSource, raw_format: Format) -> _Contents:
     if raw_format == Format.CR3:
         return _cr3_contents(source)
     if raw_format == Format.RAF:
+        sensor_data(source)  # must be there, though it is not shown
         return _Contents(previews=(embedded_jpeg(source),))
     if raw_format in (Format.TIFF, Format.CR2, Format.RW2, Format.ORF):
         return _tiff_contents(source)

@@ -20,13 +20,22 @@ def embedded_jpeg(source: ByteSource) -> tuple[int, int]:
     return _field(source, _JPEG_FIELD)
 
 
+def sensor_data(source: ByteSource) -> tuple[int, int]:
+    """(offset, length) of the sensor data of a RAF.
+
+    Raises:
+        MalformedError: it is no RAF, or is cut short.
+    """
+    return _field(source, _SENSOR_FIELD)
+
+
 def digest_raf(source: ByteSource, digest: PayloadDigest) -> None:
     """Hash the sensor data of a RAF.
 
     Raises:
         MalformedError: it is cut short, holds no sensor data, or is no RAF.
     """
-    offset, length = _field(source, _SENSOR_FIELD)
+    offset, length = sensor_data(source)
     digest.note(length)
     digest.payload(offset, length)
 
