@@ -69,8 +69,8 @@ class XmpManager(PhotoManager):
     def standing(self, entry: JournalEntry) -> bytes | None:
         try:
             return self._marks(entry.field).standing(entry)
-        except (JpegError, FileChangedError, OSError):
-            return None
+        except (FileChangedError, ValueError, OSError):
+            return None  # not to be told: a broken JPEG, an entry of another version
 
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         with _refusing():

@@ -270,7 +270,9 @@ class _Scanner:
             self._open[-1].items = items if len(items) == element.children else None
         elif depth == 4 and (element.namespace, element.name) == (RDF, "li") and not element.children:
             container = self._open[-1]
-            container.items = [*(container.items or []), "".join(element.text)]
+            if container.items is None:
+                container.items = []
+            container.items.append("".join(element.text))
 
     def _property(self, element: _OpenElement, span: Span, inner: Span) -> None:
         simple = element.children == 0 and not element.empty

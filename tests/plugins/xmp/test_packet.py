@@ -123,8 +123,11 @@ def test_refused(name: str) -> None:
         scan(data)
 
 
-def test_hostile_attributes_take_no_time() -> None:
+def test_hostile_sizes_take_no_time() -> None:
     start = time.perf_counter()
+    many = "".join(f"<rdf:li>{number}</rdf:li>" for number in range(50_000))
+    scanned = scan(packet(f"<dc:subject><rdf:Bag>{many}</rdf:Bag></dc:subject>"))
+    assert len(scanned.all_of(DC, "subject")[0].items or ()) == 50_000
     scan(packet(attributes=" ".join(f"dc:a{number}='{number}'" for number in range(20_000))))
     with pytest.raises(PacketError):
         scan(b"<a" + b" b='" * 200_000)
