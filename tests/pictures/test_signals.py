@@ -164,7 +164,7 @@ def test_measuring_is_cheap() -> None:
     image = scene(1000, 750)
     costs = []
     for _ in range(10):
-        started = time.perf_counter()
+        started = time.thread_time()
         measured(image)
-        costs.append(time.perf_counter() - started)
+        costs.append(time.thread_time() - started)
     assert min(costs) < 0.012
