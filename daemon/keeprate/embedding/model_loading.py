@@ -77,10 +77,10 @@ def load_vision_model(spec: ModelSpec) -> VisionModel:
         config = transformers.AutoConfig.from_pretrained(location, revision=spec.revision, trust_remote_code=False)
         network_class = _vision_class(spec, config)
         processor = _load_processor(spec, location)
-        network, missing = _load_network(network_class, location, spec.revision)
+        network, missing = _load_network(spec, network_class, location, _tower_config(config))
         network.eval()
         pooling = _pooling(spec, network, missing)
-        return VisionModel(network, processor, pooling, _digest(network, config))
+        return VisionModel(network, processor, pooling, _digest(network, config, missing))
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _require_libraries() -> None:
 def _locate(path: str) -> str:
     """A local folder made absolute, or a hub id as it is."""
     folder = Path(path).expanduser()
-    if folder.is_dir():
+    if path and folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ModelError(
                 f"the folder {folder} holds no model: there is no config.json in it",
@@ -127,7 +127,7 @@ def _locate(path: str) -> str:
     looks_local = path.startswith(("/", "~", ".")) or "\\" in path or path.count("/") > 1
     if looks_local or not _HUB_ID.fullmatch(path):
         raise ModelError(
-            f"there is no model folder {path}",
+            f"there is no model folder {path!r}",
             advice="Name an existing folder, or a Hugging Face id such as openai/clip-vit-base-patch32.",
             path=folder,
         )
@@ -187,6 +187,17 @@ def _vision_class(spec: ModelSpec, config: Any) -> Any:
     return network_class
 
 
+def _tower_config(config: Any) -> Any:
+    """The config of CLIP's vision half, or None where the one of the whole model will do.
+
+    The width of the projection stands at the top of CLIP's config; some files do not repeat it below.
+    """
+    if config.model_type != "clip":
+        return None
+    config.vision_config.projection_dim = config.projection_dim
+    return config.vision_config
+
+
 def _not_an_image_model(spec: ModelSpec, kind: str) -> ModelError:
     return ModelError(
         f"the model {spec.name} ({spec.path}) is of the type {kind}, which gives no vectors of pictures",
@@ -240,18 +251,27 @@ def _vit_processor(described: dict[str, Any]) -> Any:
     return ViTImageProcessorPil.from_dict(colours | described)
 
 
-def _load_network(network_class: Any, location: str, revision: str | None) -> tuple[Any, set[str]]:
+def _load_network(spec: ModelSpec, network_class: Any, location: str, vision_config: Any) -> tuple[Any, set[str]]:
     """The network, and the names of the weights that the checkpoint does not hold."""
     import torch
 
-    options = {"output_loading_info": True, "dtype": torch.float32, "trust_remote_code": False}
-    if revision:
-        options["revision"] = revision
+    # what does not fit its config is reported below, by name
+    options = {"output_loading_info": True, "dtype": torch.float32, "ignore_mismatched_sizes": True}
+    if vision_config is not None:
+        options["config"] = vision_config
+    if spec.revision:
+        options["revision"] = spec.revision
     try:
         network, info = network_class.from_pretrained(location, use_safetensors=True, **options)
     except OSError:
         # no safetensors there: pickles, of which torch reads nothing but tensors
         network, info = network_class.from_pretrained(location, use_safetensors=False, weights_only=True, **options)
+    if info["mismatched_keys"]:
+        raise ModelError(
+            f"the weights of {spec.name} ({spec.path}) do not fit its config.json: "
+            f"{len(info['mismatched_keys'])} of them have another shape",
+            advice="Get config and weights from the same place.",
+        )
     parameters = {name for name, _ in network.named_parameters()}
     return network, set(info["missing_keys"]) & parameters
 
@@ -278,13 +298,14 @@ def pooling_without_pooler(network: Any) -> Pooling:
     return Pooling.FIRST_TOKEN if has_class_token else Pooling.AVERAGE
 
 
-def _digest(network: Any, config: Any) -> str:
+def _digest(network: Any, config: Any, missing: set[str]) -> str:
     """Identity of the weights: a strided sample of each, in an order that does not depend on their names.
 
     Names change between versions of transformers, values do not. The activation is part of it, for the same
-    weights exist with two (CLIP's quick_gelu).
+    weights exist with two (CLIP's quick_gelu). What is `missing` in the checkpoint is random and left out.
     """
-    samples = sorted(_sample(weight) for weight in network.state_dict().values())
+    weights = network.state_dict()
+    samples = sorted(_sample(weight) for name, weight in weights.items() if name not in missing)
     vision = getattr(config, "vision_config", None) or config
     activation = getattr(vision, "hidden_act", "")
     digest = hashlib.blake2b(f"{config.model_type} {activation}".encode(), digest_size=16)

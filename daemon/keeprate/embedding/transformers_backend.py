@@ -82,10 +82,21 @@ class TransformersEmbedder:
         self._forward = _forward_of(self._network, model.pooling)
         self._accepted = frozenset(inspect.signature(self._forward).parameters)
         started = time.perf_counter()
-        probe = self.embed([self.prepare(synthetic_picture(320, 240, seed=0))])
+        probe = self._probe()
         self._slow = time.perf_counter() - started > _SLOW_S
         self.dimension = int(probe.shape[1])
         self.fingerprint = self._fingerprint_of(model.weights_digest)
+
+    def _probe(self) -> Vectors:
+        """One picture through everything: a model that cannot do that is refused now, not in the middle of a run."""
+        try:
+            return self.embed([self.prepare(synthetic_picture(320, 240, seed=0))])
+        except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ModelError(
+                f"the model cannot embed a picture: {type(error).__name__}: {reason}",
+                advice="Choose another model, or another device or precision.",
+            ) from error
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Resize and crop; an unusual processor gets the whole picture, at most at twice its size."""
