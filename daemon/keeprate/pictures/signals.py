@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from keeprate.pictures.decoding import Picture
+if TYPE_CHECKING:  # the names of the signals are wanted where no decoder should be loaded
+    from keeprate.pictures.decoding import Picture
 
 SIGNALS_VERSION = 1
 """Raised whenever the same picture would be measured differently: stored signals are then measured again."""
