@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from keeprate.embedding.builtin import BuiltinEmbedder
@@ -15,13 +17,16 @@ from keeprate.embedding.embedder import ModelSpec, load_embedder
 from keeprate.embedding.preprocessing import synthetic_picture
 from keeprate.errors import ModelError
 
+Vector = NDArray[np.float32]
 
-def vector(image: Image.Image) -> np.ndarray:
+
+def vector(image: Image.Image) -> Vector:
     embedder = BuiltinEmbedder()
-    return embedder.embed([embedder.prepare(image)])[0]
+    row: Vector = embedder.embed([embedder.prepare(image)])[0]
+    return row
 
 
-def cosine(first: np.ndarray, second: np.ndarray) -> float:
+def cosine(first: Vector, second: Vector) -> float:
     return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
 
 
@@ -107,23 +112,25 @@ def test_it_sees_what_changes_a_photo_and_hardly_what_does_not(name: str) -> Non
 
 
 @pytest.mark.slow
-def test_it_beats_a_colour_histogram_on_real_photos(shared_photos) -> None:  # type: ignore[no-untyped-def]
+def test_it_beats_a_colour_histogram_on_real_photos(shared_photos: Path) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_score
 
     embedder = BuiltinEmbedder()
-    vectors, histograms, labels = [], [], []
+    vectors: list[Vector] = []
+    histograms: list[Vector] = []
+    labels: list[str] = []
     for path in sorted((shared_photos / "hotdog").glob("*/*.jpg")):
         with Image.open(path) as opened:
             image = opened.convert("RGB")
         vectors.append(embedder.embed([embedder.prepare(image)])[0])
         hsv = np.asarray(image.resize((128, 128)).convert("HSV")).reshape(-1, 3)
         counts, _ = np.histogramdd(hsv, bins=(8, 4, 4), range=((0, 256),) * 3)
-        histograms.append(np.sqrt(counts.ravel() / len(hsv)))
+        histograms.append(np.sqrt(counts.ravel() / len(hsv)).astype(np.float32))
         labels.append(path.parent.name)
     assert len(labels) == 400
 
-    def accuracy(features: list[np.ndarray]) -> float:
+    def accuracy(features: list[Vector]) -> float:
         model = LogisticRegression(C=10, max_iter=2000)
         return float(cross_val_score(model, np.array(features), labels, cv=5).mean())
 

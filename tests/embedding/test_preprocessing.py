@@ -19,7 +19,7 @@ SQUARE_224 = {"height": 224, "width": 224}
 DINOV2_MEAN, DINOV2_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 # family, class, what its published preprocessor_config.json says, shortest edge before the crop
-PUBLISHED = [
+PUBLISHED: list[tuple[str, str, dict[str, Any], int]] = [
     ("clip", "CLIPImageProcessorPil", {"size": {"shortest_edge": 224}, "crop_size": SQUARE_224}, 224),
     ("siglip", "SiglipImageProcessorPil", {"size": SQUARE_224, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, 224),
     ("siglip", "SiglipImageProcessorPil", {"size": {"height": 384, "width": 384}}, 384),
@@ -50,6 +50,10 @@ def processor(family: str, name: str, settings: dict[str, Any]) -> Any:
     return getattr(module, name)(**settings)
 
 
+def clip_processor() -> Any:
+    return processor("clip", "CLIPImageProcessorPil", {"size": {"shortest_edge": 224}, "crop_size": SQUARE_224})
+
+
 def theirs(image_processor: Any, image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image_processor(images=image, return_tensors="np")["pixel_values"][0], np.float32)
 
@@ -70,10 +74,11 @@ def test_recipe_gives_what_the_processor_gives(family: str, name: str, settings:
 
 
 def test_pixels_are_bytes_of_exactly_the_size_of_the_crop() -> None:
-    recipe = recipe_of(processor(*PUBLISHED[0][:3]))
+    recipe = recipe_of(clip_processor())
     assert recipe is not None
     pixels = recipe.pixels(Image.new("L", (5000, 3), 77))
-    assert (pixels.shape, pixels.dtype) == ((224, 224, 3), np.uint8)
+    assert pixels.shape == (224, 224, 3)
+    assert pixels.dtype == np.uint8
     assert (pixels == 77).all()
 
 
@@ -92,7 +97,7 @@ def test_what_a_recipe_cannot_say_has_none(change: dict[str, Any]) -> None:
 
 
 def test_a_recipe_that_differs_from_the_processor_is_not_trusted() -> None:
-    reference = processor(*PUBLISHED[0][:3])
+    reference = clip_processor()
     right = recipe_of(reference)
     assert right is not None
     assert matches(right, lambda image: theirs(reference, image))

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -227,7 +228,9 @@ def _remote_code(folder: Path) -> None:
         (_remote_code, "cannot be loaded"),
     ],
 )
-def test_a_damaged_folder_is_a_model_error(models: Path, tmp_path: Path, damage, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_folder_is_a_model_error(
+    models: Path, tmp_path: Path, damage: Callable[[Path], None], said: str
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(models / "vit", folder)
     damage(folder)
