@@ -7,6 +7,7 @@ comparable is `fitting`'s business and docs/decisions/0010-gate.md's reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from keeprate.learning.metrics import (
     resample_groups,
     resampled_auc,
 )
+
+
+ROUNDING: Final = 1e-9
+"""Losses that differ by less are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def decide_first(
     gains = photo_losses(candidate, bucket_indices) + np.log(shares[bucket_indices])
     difference, interval = float(gains.mean()), percentile_interval(resampled.means(gains))
     auc = percentile_interval(resampled_auc(candidate, bucket_indices, resampled))
-    if difference < 0:
+    if difference < -ROUNDING:
         reason = f"{circumstance}, and it predicts better than the base rate ({_against(difference, interval)})."
         return Decision(True, reason, difference, interval)
     if auc.low > 0.5:
@@ -86,7 +91,7 @@ def decide(
         resampled_auc(candidate, bucket_indices, resampled) - resampled_auc(incumbent, bucket_indices, resampled)
     )
     against = _against(difference, interval)
-    if difference > 0:
+    if difference > ROUNDING:
         certainty = "certainly" if interval.low > 0 else "perhaps"
         return Decision(
             False, f"It predicts {certainty} worse than the version in use ({against}).", difference, interval

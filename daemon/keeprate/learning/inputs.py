@@ -61,7 +61,7 @@ def fit_input_scale(vectors: npt.NDArray[np.float32], signals: npt.NDArray[np.fl
     In a cross-validation all photos may be used, held-out ones too: no label goes in.
     """
     mean, variance = _moments(vectors)
-    common = variance.mean()
+    common = np.sqrt(variance).mean() ** 2  # not the mean variance: some models have one component that dwarfs all
     shrunk = (len(vectors) * variance + SHRINKAGE * common) / (len(vectors) + SHRINKAGE)
     scale = _scale(shrunk)
     if signals is None:

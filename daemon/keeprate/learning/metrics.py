@@ -19,6 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
 RESAMPLES: Final = 400
+RESAMPLING_STREAM: Final = 0x6B65657072617465
+"""Keeps the draws apart from others made with the same seed: equal streams would make resamples that fit the data."""
 FIRST_PHOTOS: Final = (10, 25, 50, 100)
 MOST_BINS: Final = 15
 PHOTOS_PER_BIN: Final = 20
@@ -259,7 +261,7 @@ def resample_groups(groups: IndexArray, *, seed: int, count: int = RESAMPLES) ->
     """Draw as many groups as there are, with replacement, `count` times (cluster bootstrap)."""
     group_of = np.unique(groups, return_inverse=True)[1].astype(np.intp)
     number = int(group_of.max()) + 1
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([RESAMPLING_STREAM, seed])
     counts = generator.multinomial(number, np.full(number, 1 / number), size=count).astype(np.float64)
     return Resamples(counts, group_of)
 
