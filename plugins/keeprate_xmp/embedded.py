@@ -2,7 +2,8 @@
 
 Reading only: exiv2 rewrites files in place and reports no error on a full disk (Exiv2 #9482), so it must never
 write one of the user's. exiv2 is not thread-safe and keeps errors of one call for the next: call from one thread,
-and each failure is tried once more before it is believed.
+and each failure is tried once more before it is believed. It is loaded when it is first needed: the resident daemon
+asks this photo manager only for its name and settings.
 """
 
 from __future__ import annotations
@@ -10,19 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-
-import pyexiv2
-from pyexiv2.lib import exiv2api
 
 from keeprate_xmp.fields import KEEPRATE, USUAL_PREFIXES
 
 _Result = TypeVar("_Result")
-
-# Errors only: warnings would go to stdout. Never higher: exiv2 would then take files that it failed to parse.
-pyexiv2.set_log_level(3)
-pyexiv2.registerNs(KEEPRATE, USUAL_PREFIXES[KEEPRATE])
 
 _UNKNOWN_FORMAT = "unknown image type"
 _RATING_TAGS = ("Exif.Image.Rating", "Exif.Image.RatingPercent", "Iptc.Application2.Urgency")
@@ -45,11 +40,24 @@ class EmbeddedMetadata:
     """Exif or IPTC hold keywords."""
 
 
-class _BytesPathImage(pyexiv2.Image):  # type: ignore[misc]  # pyexiv2 has no types
-    """An image opened by the bytes of its path: names on Linux need not be UTF-8."""
+@cache
+def _exiv2() -> Any:
+    """The module pyexiv2, set up."""
+    import pyexiv2
 
-    def __init__(self, path: Path) -> None:
-        self._exiv2api_image = exiv2api.Image(os.fsencode(path))
+    # Errors only: warnings would go to stdout. Never higher: exiv2 would then take files that it failed to parse.
+    pyexiv2.set_log_level(3)
+    pyexiv2.registerNs(KEEPRATE, USUAL_PREFIXES[KEEPRATE])
+    return pyexiv2
+
+
+def _open(path: Path) -> Any:
+    """An image opened by the bytes of its path: names on Linux need not be UTF-8."""
+    from pyexiv2.lib import exiv2api
+
+    image = _exiv2().Image.__new__(_exiv2().Image)  # its constructor takes only text
+    image._exiv2api_image = exiv2api.Image(os.fsencode(path))
+    return image
 
 
 def read_embedded(path: Path) -> EmbeddedMetadata:
@@ -60,7 +68,7 @@ def read_embedded(path: Path) -> EmbeddedMetadata:
     """
 
     def read() -> EmbeddedMetadata:
-        with _BytesPathImage(path) as image:
+        with _open(path) as image:
             others = image.read_exif("latin-1") | image.read_iptc("latin-1")
             packet = image.read_raw_xmp("latin-1").encode("latin-1")
             return EmbeddedMetadata(
@@ -81,7 +89,7 @@ def xmp_values(packet: bytes) -> dict[str, Any] | None:
     """What exiv2 (and with it most viewers on Linux) understands of a packet; None if nothing."""
 
     def read() -> dict[str, Any]:
-        with pyexiv2.ImageData(packet) as image:
+        with _exiv2().ImageData(packet) as image:
             return dict(image.read_xmp())
 
     try:

@@ -129,6 +129,23 @@ def test_labels_outlive_their_files_and_are_withdrawn_by_moving_out(library: Pat
     assert answer("status")["heads"][0]["labels"] == {"keep": 4, "delete": 5}
 
 
+def test_links_sorted_in_the_view_folder_count_as_their_photos(library: Path) -> None:
+    sort_some(library, range(20))
+    keeprate("sync", "--quiet")
+    view = library.with_name("Photos by score")
+    links = sorted(path for path in view.iterdir() if path.is_symlink())
+    links[0].rename(library / "keep" / links[0].name)
+    links[-1].rename(library / "delete" / links[-1].name)
+    keeprate("sync", "--quiet")
+    assert answer("status")["heads"][0]["labels"] == {"keep": 11, "delete": 11}
+    assert len(answer("list")) == 18
+    assert len([path for path in view.iterdir() if path.is_symlink()]) == 18
+
+    (library / "keep" / links[0].name).unlink()
+    keeprate("sync", "--quiet")
+    assert answer("status")["heads"][0]["labels"] == {"keep": 10, "delete": 11}, "taken out again"
+
+
 def test_a_folder_of_photos_renamed_costs_nothing(library: Path) -> None:
     keeprate("sync", "--quiet")
     (library / "inbox").rename(library / "2026 November")

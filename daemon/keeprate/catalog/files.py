@@ -70,12 +70,13 @@ def known_at(catalog: Catalog, path: str) -> Signature | None:
     return tuple(row) if row else None
 
 
-def content_keys_at(catalog: Catalog, paths: Iterable[str]) -> dict[str, str]:
-    """path → content key, for those of `paths` that have one, present or gone."""
+def content_keys_at(catalog: Catalog, paths: Iterable[str], *, present: bool = False) -> dict[str, str]:
+    """path → content key, for those of `paths` that have one; gone files count unless `present` is asked for."""
     found: dict[str, str] = {}
     for path in paths:
         row = catalog.conn.execute(
-            "SELECT content_key FROM files WHERE path = CAST(? AS TEXT)", (path_bytes(path),)
+            "SELECT content_key FROM files WHERE path = CAST(? AS TEXT) AND (gone_at IS NULL OR NOT ?)",
+            (path_bytes(path), present),
         ).fetchone()
         if row and row[0]:
             found[path] = row[0]

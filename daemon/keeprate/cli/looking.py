@@ -112,8 +112,10 @@ def _metric_lines(head: HeadStatus) -> list[str]:
     low, high = metrics.roc_auc_interval.low, metrics.roc_auc_interval.high
     lines = [
         f"on {metrics.photos} photos in {metrics.groups} groups that it had not seen:",
-        f"  ROC AUC {metrics.roc_auc:.3f} (95 %: {low:.3f}–{high:.3f}), "
-        f"calibration error {metrics.calibration_error:.3f}",
+        (
+            f"  ROC AUC {metrics.roc_auc:.3f} (95 %: {low:.3f}–{high:.3f}), "
+            f"calibration error {metrics.calibration_error:.3f}"
+        ),
     ]
     if metrics.keepers_lost is not None:
         lines.append(

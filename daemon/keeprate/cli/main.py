@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +17,7 @@ import typer
 from keeprate import __version__
 from keeprate.cli import daemon, demonstration, heads, labels, looking, model, setup, steps
 from keeprate.cli.output import print_error
-from keeprate.errors import KeeprateError
+from keeprate.errors import DiskFullError, KeeprateError
 
 HELP = """
 keeprate learns from the photos you keep and delete, and sorts the rest where you already look at them.
@@ -72,10 +74,21 @@ def main() -> None:
 
         print_error(translated(error, locate_home().catalog_file))
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Interrupted; everything done so far is kept.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # the reader of our output has seen enough; silence the interpreter's flush at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        print_error(_told(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted; everything done so far is kept.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _told(error: OSError) -> KeeprateError:
+    """What the system refused, as a sentence."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError("The disk is full.", path=path, advice="Make room and try again; nothing was harmed.")
+    return KeeprateError(f"The system refused: {error.strerror or error}.", path=path)

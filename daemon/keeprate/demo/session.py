@@ -301,7 +301,8 @@ def _all_learned(state: dict[str, Any], sorted_: int, view: Path) -> bool:
     work = state["work"]
     waiting = work["to_embed"] or work["to_score"] or work["label_changes"]
     learned = head["version"] is not None and sum(head["labels"].values()) >= sorted_
-    return learned and not waiting and len(_links(view)) == library["photos"] - library["reviewed"]
+    marked = state["marks"]["standing"] > 0
+    return learned and marked and not waiting and len(_links(view)) == library["photos"] - library["reviewed"]
 
 
 def _sort(pictures: list[SamplePicture], library: Path) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -16,6 +16,7 @@ from keeprate.catalog import files, labels, problems
 from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
+from keeprate.pictures.formats import is_picture
 from keeprate.service.session import Session
 
 
@@ -157,7 +158,48 @@ def _places(session: Session, head: str) -> list[Place]:
             bucket = bucket_of(path, root, settings)
             if bucket is not None:
                 found.append(Place(key, bucket, path))
+        found += _linked_places(session, root, settings)
     return found
+
+
+def _linked_places(session: Session, root: str, head: HeadConfig) -> list[Place]:
+    """Links in a bucket's folder that lead to photos of the library.
+
+    Whoever sorts in a view folder moves links, not photos, and means the photos. (Only in folders named from the root:
+    for `**/keep` the whole library would have to be searched.)
+    """
+    targets: dict[str, str] = {}
+    for folders in head.buckets.values():
+        for folder in folders:
+            if folder != TRASH_BUCKET and not folder.startswith("**/"):
+                targets.update((link, os.path.realpath(link)) for link in _links_below(os.path.join(root, folder)))
+    real_root = os.path.realpath(root)
+    in_library = {
+        link: root + target[len(real_root) :] for link, target in targets.items() if target.startswith(real_root + "/")
+    }
+    keys = files.content_keys_at(session.catalog, set(in_library.values()), present=True)
+    buckets = {link: bucket_of(link, root, head) for link in in_library}
+    return [
+        Place(keys[target], bucket, link)
+        for link, target in in_library.items()
+        if target in keys and (bucket := buckets[link]) is not None
+    ]
+
+
+def _links_below(folder: str) -> Iterator[str]:
+    """Symbolic links named like pictures, at any depth below `folder`; what cannot be read holds none."""
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        if is_picture(entry.name):
+                            yield entry.path
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
 
 
 def _candidates(session: Session, library: str, root: str, head: HeadConfig) -> list[tuple[str, str]]:

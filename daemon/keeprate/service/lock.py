@@ -33,8 +33,9 @@ def hold_lock(path: Path) -> Iterator[None]:
                 advice="A running daemon does this on its own; otherwise wait for the other command, or stop it.",
                 path=path,
             )
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # the pid is for people; on a full disk the lock holds without it
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
         os.ftruncate(handle, 0)
     finally:
