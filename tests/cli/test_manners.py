@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.commands import answer, keeprate, run
 from support.photos import write_photos
 
@@ -111,7 +112,7 @@ def test_quiet_is_quiet(library: Path) -> None:
 
 
 def test_odd_names_are_printed_and_answered(library: Path) -> None:
-    names = [b"latin-\xe9.jpg", "new\nline.jpg".encode(), "漢字 🙂.jpg".encode(), b"x" * 240 + b".jpg"]
+    names = [b"latin-\xe9.jpg", b"new\nline.jpg", "漢字 🙂.jpg".encode(), b"x" * 240 + b".jpg"]
     for number, name in enumerate(names):
         (photo,) = write_photos(library / "odd", range(50 + number, 51 + number))
         os.rename(photo, os.fsencode(library / "odd") + b"/" + name)

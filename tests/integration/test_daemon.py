@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from support.commands import answer, daemon, keeprate, run, set_quick
 from support.photos import write_photos
 from support.waiting import wait_until

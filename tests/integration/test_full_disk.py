@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.commands import answer, keeprate, run
 from support.photos import write_photos
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
+
 from keeprate.pictures.content_key import content_key
 from keeprate.safe_files import TEMPORARY_PREFIX
-from PIL import Image
 from support.commands import COMMAND, answer, keeprate
 from support.photos import write_photos
 
@@ -62,7 +63,7 @@ def check_unharmed(root: Path, keys: dict[str, str], catalog: Path) -> None:
 
 
 def test_killed_again_and_again(tmp_path: Path, home: Path) -> None:
-    chance = random.Random(20261121)  # noqa: S311 (not for secrets)
+    chance = random.Random(20261121)
     root = tmp_path / "Photos"
     photos = write_photos(root / "keep", range(0, 16, 2)) + write_photos(root / "delete", range(1, 16, 2), sharp=False)
     keeprate("init", root)
@@ -87,7 +88,7 @@ def test_killed_again_and_again(tmp_path: Path, home: Path) -> None:
     assert status["work"]["to_score"] == 0
     assert status["libraries"][0]["photos"] == len(keys)
     assert status["problems"] == {"count": 0, "list": []}
-    assert [path for path in root.rglob(TEMPORARY_PREFIX + "*")] == []
+    assert list(root.rglob(TEMPORARY_PREFIX + "*")) == []
     check_unharmed(root, keys, catalog)
     assert answer("undo", "--all")["failed"] == 0
     check_unharmed(root, keys, catalog)

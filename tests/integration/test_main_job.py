@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support.commands import answer, keeprate, run
 from support.photos import write_photos
 

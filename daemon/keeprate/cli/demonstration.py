@@ -54,9 +54,8 @@ def demo(
 
 
 def _tell(result: DemoResult) -> None:
-    say(
-        f"\nThe order that came out (the number after the first _ is the chance that you keep it):\n  {result.view_folder}"
-    )
+    say("\nThe order that came out (the number after the first _ is the chance that you keep it):")
+    say(f"  {result.view_folder}")
     for name in result.shown[:SHOWN_AT_EACH_END]:
         say(f"    {name}")
     if len(result.shown) > 2 * SHOWN_AT_EACH_END:

@@ -33,7 +33,7 @@ def list_models(
             return
         table = Table("Name", "Hugging Face id", "Dimension", "Download", "Remark", box=None, header_style="bold")
         for one in KNOWN_MODELS:
-            table.add_row(one.name, one.path, str(one.embed_dim), one.download, one.remark)
+            table.add_row(one.name, one.path, str(one.dimension), f"{one.download_mb} MB", one.remark)
         print_table(table)
         return
     with open_catalog(locate_home().catalog_file) as catalog:
@@ -77,7 +77,7 @@ def add(
                 f"{name!r} is not a model that keeprate knows by name.",
                 advice="Say where it is with --path, or look at `keeprate model list --known`.",
             )
-        path, dim = entry.path, dim or entry.embed_dim
+        path, dim = entry.path, dim or entry.dimension
     local = Path(path).expanduser()
     looks_local = local.is_absolute() or path.startswith((".", "~")) or local.is_dir()
     if looks_local:

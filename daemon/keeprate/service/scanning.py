@@ -180,7 +180,8 @@ def _take_over(
     keys = files.content_keys_at(catalog, set(sources.values()))
     moves = {path: keys[source] for path, source in sources.items() if source in keys}
     now_ns = time.time_ns()
-    to_read, unsettled = {}, {}
+    to_read: dict[str, Signature] = {}
+    unsettled: dict[str, Signature] = {}
     for path, signature in {**difference.changed, **difference.appeared}.items():
         if path in moves:
             continue

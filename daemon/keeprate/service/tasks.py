@@ -112,11 +112,13 @@ def task_kind(task: Task) -> str:
 
 
 def task_from(kind: str, values: dict[str, Any]) -> Task:
-    return _build(_TASKS[kind], values)
+    task: Task = _build(_TASKS[kind], values)
+    return task
 
 
 def outcome_from(kind: str, values: dict[str, Any]) -> Outcome:
-    return _build(_OUTCOMES[kind], values)
+    outcome: Outcome = _build(_OUTCOMES[kind], values)
+    return outcome
 
 
 def to_values(value: Task | Outcome) -> dict[str, Any]:
