@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import answer, keeprate, run
+from support.commands import answer, keeprate, run, without_privileges
 from support.photos import write_photos
 
 
@@ -35,10 +35,23 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_permission(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
     (tmp_path / "closed").mkdir(mode=0)
-    fails("init", tmp_path / "closed", code=2, saying="cannot be read")
+    done = run("init", tmp_path / "closed", before=without_privileges())
+    assert (done.code, done.out) == (2, "")
+    assert "The folder cannot be read." in done.err
+
+
+def test_a_photo_without_permission_is_a_problem_until_it_may_be_read(library: Path) -> None:
+    photo = library / "IMG_0000.jpg"
+    photo.chmod(0)
+    assert run("sync", "--quiet", before=without_privileges()).code == 0
+    (problem,) = answer("status")["problems"]["list"]
+    assert (problem["step"], problem["path"]) == ("read", str(photo))
+    assert "Permission denied" in problem["reason"]
+    photo.chmod(0o644)
+    keeprate("sync", "--quiet")
+    assert answer("status")["problems"]["count"] == 0
+    assert answer("status")["libraries"][0]["photos"] == 3
 
 
 def test_the_same_library_twice(library: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+
 from keeprate.catalog.labels import LabelChanges
 from keeprate.config.durations import parse_duration
 from keeprate.config.models import TrainingConfig

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.waiting import wait_until
 
@@ -27,10 +30,19 @@ class Finished:
     err: str
 
 
-def run(*arguments: str | Path, timeout_s: float = 120, **environment: str) -> Finished:
-    """Run `keeprate ARGUMENTS` to its end."""
+def without_privileges() -> list[str]:
+    """What to put before a command so that permissions hold for it even if the tests run as root."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read everything, and setpriv is not here to give that up")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+def run(*arguments: str | Path, timeout_s: float = 120, before: Sequence[str] = (), **environment: str) -> Finished:
+    """Run `keeprate ARGUMENTS` to its end; `before` is put before the command."""
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*before, *COMMAND, *map(str, arguments)],
         capture_output=True,
         timeout=timeout_s,
         env={**os.environ, **environment},

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder with your photos; everything below it is watched.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder with your photos; everything below it is watched.", readable=False)
+    ],
     name: Annotated[str | None, typer.Option(help="What to call the library; default: the folder's name.")] = None,
     viewer: Annotated[
         str,
