@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.synthetic_labels import clouds, dataset_of
 
 from keeprate.learning.dataset import DataSet, NotEnoughLabels, label_hash
+from support.synthetic_labels import clouds, dataset_of
 
 VECTORS = np.ones((3, 4), dtype=np.float32)
 INDICES = np.array([0, 1, 0], dtype=np.intp)

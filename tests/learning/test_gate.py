@@ -22,10 +22,12 @@ def classifier(truth: np.ndarray, *, noise: float, slope: float = 1.0, seed: int
     return softmax(np.stack([seen / 2, -seen / 2], axis=1))
 
 
-def compared(candidate_noise: float, incumbent_noise: float, count: int = 400) -> Decision:
+def compared(
+    candidate_noise: float, incumbent_noise: float, count: int = 400, *, more_labels: bool = False
+) -> Decision:
     indices, truth = photos(count)
     candidate, incumbent = (classifier(truth, noise=noise) for noise in (candidate_noise, incumbent_noise))
-    return decide(candidate, incumbent, indices, np.arange(count), seed=0)
+    return decide(candidate, incumbent, indices, np.arange(count), seed=0, more_labels=more_labels)
 
 
 def test_a_better_head_is_promoted() -> None:
@@ -36,11 +38,12 @@ def test_a_better_head_is_promoted() -> None:
     assert decision.reason.startswith("It predicts better than the version in use (log loss -0.")
 
 
-def test_a_worse_head_is_not() -> None:
-    decision = compared(2.0, 0.2)
+@pytest.mark.parametrize("more_labels", [False, True])
+def test_a_worse_head_is_not(more_labels: bool) -> None:
+    decision = compared(2.0, 0.2, more_labels=more_labels)
     assert not decision.promote
     assert decision.interval.low > 0
-    assert decision.reason.startswith("It predicts certainly worse than the version in use (log loss +0.")
+    assert decision.reason.startswith("It most likely predicts worse than the version in use (log loss +0.")
 
 
 def test_a_head_worse_within_the_noise_is_not_promoted_either() -> None:
@@ -48,6 +51,13 @@ def test_a_head_worse_within_the_noise_is_not_promoted_either() -> None:
     assert decision.interval.low < 0 < decision.difference < decision.interval.high
     assert not decision.promote
     assert "perhaps worse" in decision.reason
+
+
+def test_unless_it_learned_from_more_labels() -> None:
+    decision = compared(0.55, 0.5, count=60, more_labels=True)
+    assert decision.difference > 0
+    assert decision.promote
+    assert "learned from more labels" in decision.reason
 
 
 def test_a_head_better_within_the_noise_is_promoted() -> None:
@@ -76,9 +86,9 @@ def test_a_burst_counts_once() -> None:
     """Thirty photos, each a burst of twenty: what looks certain photo by photo is noise burst by burst."""
     indices, truth = photos(30, seed=3)
     candidate, incumbent = classifier(truth, noise=0.7), classifier(truth, noise=1.0, seed=8)
-    many = [np.repeat(array, 20, axis=0) for array in (candidate, incumbent, indices)]
-    by_photo = decide(*many, np.arange(600), seed=0)
-    by_burst = decide(*many, np.repeat(np.arange(30), 20), seed=0)
+    candidate, incumbent, indices = (np.repeat(array, 20, axis=0) for array in (candidate, incumbent, indices))
+    by_photo = decide(candidate, incumbent, indices, np.arange(600), seed=0)
+    by_burst = decide(candidate, incumbent, indices, np.repeat(np.arange(30), 20), seed=0)
     width_by_photo = by_photo.interval.high - by_photo.interval.low
     assert by_burst.interval.high - by_burst.interval.low > 3 * width_by_photo
 

@@ -85,7 +85,7 @@ def test_shoots_are_parted_by_pauses_and_folders() -> None:
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    taken_at = np.repeat(np.arange(15) * 7200.0, 3)
+    taken_at = 7200 * np.repeat(np.arange(15), 3).astype(np.float64)
     shuffled = np.random.default_rng(0).permutation(45)
     groups = groups_of(random_vectors(45), taken_at=taken_at[shuffled])
     assert len(set(groups)) == 15
@@ -93,21 +93,21 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 
 def test_photos_without_a_time_are_not_a_shoot() -> None:
-    taken_at = np.concatenate([np.repeat(np.arange(12) * 7200.0, 2), np.full(10, np.nan)])
+    taken_at = np.concatenate([np.repeat(np.arange(12.0), 2) * 7200, np.full(10, np.nan)])
     groups = groups_of(random_vectors(34), taken_at=taken_at)
     assert len(set(groups[24:])) == 10
 
 
 def test_one_long_shoot_is_parted_more_finely() -> None:
     """100 photos, ten minutes and a bit between tens: an hour would join all, ten minutes gives ten groups."""
-    taken_at = np.arange(100) * 60.0 + np.arange(100) // 10 * 700
+    taken_at = np.array([60.0 * number + 700 * (number // 10) for number in range(100)])
     groups = groups_of(random_vectors(100), taken_at=taken_at)
     assert len(set(groups)) == 10
 
 
 def test_an_unbroken_shoot_falls_back_to_near_duplicates(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    groups = groups_of(random_vectors(100), taken_at=np.arange(100) * 5.0)
+    groups = groups_of(random_vectors(100), taken_at=np.array([5.0 * number for number in range(100)]))
     assert len(set(groups)) == 100
     assert "near-duplicates only" in caplog.text
 

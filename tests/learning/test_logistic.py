@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from support.synthetic_labels import draw
 
 from keeprate.learning.logistic import fit, rotate
+from support.synthetic_labels import draw
 
 
 def scaled(counts: tuple[int, ...], width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,9 +20,10 @@ from keeprate.learning.metrics import (
     resampled_auc,
 )
 
-
 ROUNDING: Final = 1e-9
 """Losses that differ by less are equal."""
+LIKELY: Final = 0.9
+"""The share of resamples in which a candidate must be worse to be called worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def decide_first(
     difference, interval = float(gains.mean()), percentile_interval(resampled.means(gains))
     auc = percentile_interval(resampled_auc(candidate, bucket_indices, resampled))
     if difference < -ROUNDING:
-        reason = f"{circumstance}, and it predicts better than the base rate ({_against(difference, interval)})."
+        verb = "predicts" if interval.high < 0 else "seems to predict"
+        reason = f"{circumstance}, and it {verb} better than the base rate ({_against(difference, interval)})."
         return Decision(True, reason, difference, interval)
     if auc.low > 0.5:
         reason = f"{circumstance}, and it orders photos better than chance (ROC AUC at least {auc.low:.2f})."
@@ -76,34 +78,39 @@ def decide(
     groups: npt.NDArray[np.intp],
     *,
     seed: int,
+    more_labels: bool = False,
 ) -> Decision:
     """Compare two sets of (n, k) out-of-fold probabilities of the same photos, pair by pair.
 
-    Promotes if the candidate's log loss is not higher and its order is not worse for certain. A loss that is
-    higher only within the noise does not promote: nothing speaks for the change, and what people know stays.
-    The order is asked too because the log loss alone rewards a candidate that contradictory labels merely
-    made less sure.
+    A candidate that is worse, and in nine of ten resamples, is never promoted; one that is not worse is, unless its
+    order is certainly worse: the log loss alone rewards a candidate that contradictory labels merely made less sure.
+    In between, worse but within the noise, `more_labels` decides: that a candidate learned from more is the better
+    witness then (docs/decisions/0010-gate.md has the figures); without it nothing speaks for a change.
     """
     resampled = resample_groups(groups, seed=seed)
     gains = photo_losses(candidate, bucket_indices) - photo_losses(incumbent, bucket_indices)
-    difference, interval = float(gains.mean()), percentile_interval(resampled.means(gains))
+    differences = resampled.means(gains)
+    difference, interval = float(gains.mean()), percentile_interval(differences)
     aucs = percentile_interval(
         resampled_auc(candidate, bucket_indices, resampled) - resampled_auc(incumbent, bucket_indices, resampled)
     )
+    worse = difference > ROUNDING
+    surely_worse = worse and float((differences > 0).mean()) >= LIKELY
+    surely_better = interval.high < 0
     against = _against(difference, interval)
-    if difference > ROUNDING:
-        certainty = "certainly" if interval.low > 0 else "perhaps"
-        return Decision(
-            False, f"It predicts {certainty} worse than the version in use ({against}).", difference, interval
-        )
-    if aucs.high < 0:
-        reason = (
-            f"It is no surer than the version in use ({against}) but orders photos worse "
-            f"(ROC AUC {aucs.low:+.3f} to {aucs.high:+.3f})."
-        )
-        return Decision(False, reason, difference, interval)
-    certainty = "better" if interval.high < 0 else "no worse"
-    return Decision(True, f"It predicts {certainty} than the version in use ({against}).", difference, interval)
+    if surely_worse:
+        promote, reason = False, f"It most likely predicts worse than the version in use ({against})."
+    elif aucs.high < 0:
+        order = f"ROC AUC {aucs.low:+.3f} to {aucs.high:+.3f}"
+        promote, reason = False, f"It orders photos worse than the version in use ({order}; {against})."
+    elif worse and not more_labels:
+        promote, reason = False, f"It is perhaps worse than the version in use ({against}), and no labels were added."
+    elif worse:
+        promote, reason = True, f"It learned from more labels and is as good within the noise ({against})."
+    else:
+        comparison = "better" if surely_better else "no worse"
+        promote, reason = True, f"It predicts {comparison} than the version in use ({against})."
+    return Decision(promote, reason, difference, interval)
 
 
 def _against(difference: float, interval: Interval) -> str:

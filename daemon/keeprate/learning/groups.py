@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ def find_groups(
         return np.empty(0, dtype=np.intp)
     cap = max(SMALL_GROUP, int(LARGEST_SHARE * count))
     near = _Partition(count)
-    for first, second in _strongest_first(vectors, perceptual_hashes):
+    with threadpool_limits(limits=1, user_api="blas"):  # as in fitting: the same everywhere, and no threads that wait
+        pairs = _strongest_first(vectors, perceptual_hashes)
+    for first, second in pairs:
         near.join(first, second, cap)
     duplicates = near.numbers()
     buckets = np.zeros(count, dtype=np.intp) if bucket_indices is None else bucket_indices
@@ -119,8 +122,8 @@ def _strongest_first(vectors: npt.NDArray[np.float32], hashes: npt.NDArray[np.in
     """Pairs of near-duplicates, most alike first: where the cap cuts a chain, it cuts the weakest link."""
     blocks = list(_matches(_directions(vectors), hashes.view(np.uint64)))
     rows, columns, cosines = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    for pair in np.argsort(-cosines, kind="stable"):
-        yield int(rows[pair]), int(columns[pair])
+    order = np.argsort(-cosines, kind="stable")
+    return list(zip(rows[order].tolist(), columns[order].tolist(), strict=True))
 
 
 def _directions(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

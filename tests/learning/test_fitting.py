@@ -1,0 +1,279 @@
+"""Training: right on data whose truth is known, honest about itself, and never worse by accident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keeprate.errors import UsageProblem
+from keeprate.learning.dataset import DataSet, NotEnoughLabels
+from keeprate.learning.fitting import TrainingResult, train
+from keeprate.learning.metrics import calibration_error, roc_auc
+from support.synthetic_labels import clouds, dataset_of, draw
+
+AT = datetime(2025, 1, 2, tzinfo=UTC)
+
+
+def trained(dataset: DataSet, **options: Any) -> TrainingResult:
+    defaults: dict[str, Any] = {
+        "head_name": "keep",
+        "version": 1,
+        "model_fingerprint": "model1",
+        "trained_at": AT,
+        "seed": 0,
+    }
+    return train(dataset, **{**defaults, **options})
+
+
+def joined(first: DataSet, second: DataSet, **changes: Any) -> DataSet:
+    """The labels of `first`, and those of `second` under new keys."""
+    count = len(first)
+    values: dict[str, Any] = {
+        "content_keys": (*first.content_keys, *(f"new{number}" for number in range(len(second)))),
+        "vectors": np.concatenate([first.vectors, second.vectors]),
+        "bucket_indices": np.concatenate([first.bucket_indices, second.bucket_indices]),
+        "groups": np.concatenate([first.groups, count + second.groups]),
+    }
+    return replace(first, **{**values, **changes})
+
+
+# -- what comes out is right ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [(150, 150), (50, 250)], ids=["balanced", "one keep to five deletes"])
+def test_scores_of_new_photos_are_right_and_hold(counts: tuple[int, int]) -> None:
+    result = trained(clouds(counts, distance=2.5))
+    vectors, indices = draw((counts[0] * 30, counts[1] * 30), width=32, distance=2.5, seed=99)
+    probabilities = result.head.probabilities(vectors)
+    auc = roc_auc(probabilities[:, 0], indices == 0)
+    assert auc > 0.90, "with the true centres it would be 0.935"
+    assert calibration_error(probabilities, indices) < 0.04
+    assert result.metrics.calibration_error < 0.08
+    assert result.metrics.roc_auc == pytest.approx(auc, abs=0.04), "it knows how good it is"
+    assert result.decision.promote
+    surest = probabilities[:, 0] > 0.9
+    assert (indices[surest] == 0).mean() == pytest.approx(probabilities[surest, 0].mean(), abs=0.06)
+
+
+def test_three_buckets_are_one_head() -> None:
+    result = trained(clouds((80, 80, 80), distance=4))
+    vectors, indices = draw((1000, 1000, 1000), width=32, distance=4, seed=99)
+    probabilities = result.head.probabilities(vectors)
+    assert (result.head.choose(probabilities) == indices).mean() > 0.9
+    assert result.head.threshold is None
+    assert result.metrics.keepers_lost is None
+    assert [bucket.bucket for bucket in result.metrics.buckets] == ["keep", "delete", "bucket2"]
+
+
+def test_signals_are_used_where_they_help_and_only_there() -> None:
+    plain = clouds((60, 60), distance=0.5)
+    generator = np.random.default_rng(1)
+    telling = (generator.normal(size=(120, 3)) + 1.5 * plain.bucket_indices[:, np.newaxis]).astype(np.float32)
+    result = trained(replace(plain, signals=telling), signals_version=4)
+    assert result.head.uses_signals
+    assert (result.head.signal_count, result.head.signals_version) == (3, 4)
+    assert result.metrics.roc_auc > trained(plain).metrics.roc_auc + 0.1
+
+    clear = clouds((60, 60), distance=4)
+    noise = generator.normal(size=(120, 3)).astype(np.float32)
+    result = trained(replace(clear, signals=noise), signals_version=4)
+    assert not result.head.uses_signals
+    assert result.head.signals_version is None
+
+
+def test_the_same_seed_gives_the_same_head_and_the_rows_may_be_many_or_wide() -> None:
+    for dataset in (clouds((30, 30), width=8), clouds((20, 20), width=500)):
+        first, second = trained(dataset), trained(dataset)
+        assert first.head.weights.tobytes() == second.head.weights.tobytes()
+        assert first.metrics == second.metrics
+        assert first.decision == second.decision
+
+
+# -- few labels, odd labels -------------------------------------------------------------------------------------------
+
+
+def test_two_photos_in_each_bucket_train_cautiously() -> None:
+    result = trained(clouds((2, 2), distance=30))
+    vectors, indices = draw((100, 100), width=32, distance=30, seed=5)
+    probabilities = result.head.probabilities(vectors)
+    assert roc_auc(probabilities[:, 0], indices == 0) > 0.9
+    assert 0.6 < probabilities[:100, 0].mean() < 0.95, "four photos are no certainty"
+    assert result.reliability.startswith("A first guess from 4 photos")
+    assert "“keep” has only 2 photos" in result.warnings[0]
+    assert result.metrics.roc_auc_interval.low == 0.0, "nobody can know yet"
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (5, 0), (5, 1), (7,)])
+def test_too_few_labels_are_not_trained(counts: tuple[int, ...]) -> None:
+    with pytest.raises(NotEnoughLabels):
+        trained(clouds(counts))
+
+
+def test_a_rare_bucket_with_two_photos_is_learned_with_the_others() -> None:
+    result = trained(clouds((60, 60, 2), distance=8))
+    assert result.head.probabilities(draw((0, 0, 50), width=32, distance=8, seed=3)[0])[:, 2].mean() > 0.2
+    assert result.metrics.buckets[2].photos == 2
+
+
+def test_a_bucket_from_a_single_shoot_trains_with_a_warning() -> None:
+    groups = np.array([*range(30), *[30] * 30], np.intp)
+    result = trained(replace(clouds((30, 30)), groups=groups))
+    assert any("All photos of “delete” come from one shoot" in warning for warning in result.warnings)
+
+
+def test_equal_vectors_teach_nothing_and_are_not_promoted() -> None:
+    result = trained(dataset_of(np.full((40, 16), 0.3, np.float32), np.repeat([0, 1], [10, 30]).astype(np.intp)))
+    assert result.head.probabilities(np.full((1, 16), 0.3, np.float32))[0, 0] == pytest.approx(0.25, abs=0.05)
+    assert not result.decision.promote
+
+
+def test_labels_by_chance_are_recognised_as_such() -> None:
+    aucs = [trained(clouds((40, 40), distance=0, seed=seed)).metrics.roc_auc for seed in range(6)]
+    assert np.mean(aucs) == pytest.approx(0.5, abs=0.08)
+
+
+# -- honesty ----------------------------------------------------------------------------------------------------------
+
+
+def test_duplicates_flatter_unless_they_are_grouped() -> None:
+    """Labels by chance, each photo four times: without groups its copies give the answer away."""
+    once = clouds((30, 30), distance=0, seed=2)
+    copies = np.repeat(np.arange(60), 4)
+    slightly_different = once.vectors[copies] + 0.05 * np.random.default_rng(0).normal(size=(240, 32))
+    ungrouped = dataset_of(slightly_different.astype(np.float32), once.bucket_indices[copies])
+    grouped = replace(ungrouped, groups=copies)
+    assert trained(ungrouped).metrics.roc_auc > 0.9
+    assert trained(grouped).metrics.roc_auc < 0.65
+    assert trained(ungrouped).decision.interval.high < 0 < trained(grouped).decision.interval.high
+
+
+def test_each_photo_is_predicted_without_its_own_label() -> None:
+    """Turning one photo's label around must not turn its own out-of-fold probability towards the new label."""
+    dataset = clouds((40, 40), distance=1)
+    turned = dataset.bucket_indices.copy()
+    turned[0] = 1
+    before = trained(dataset).out_of_fold.probabilities[0, 0]
+    after = trained(replace(dataset, bucket_indices=turned)).out_of_fold.probabilities[0, 1]
+    assert after < 1 - before + 0.15
+
+
+def test_decisions_follow_the_threshold_of_the_other_folds() -> None:
+    result = trained(clouds((40, 80), distance=2))
+    said, decided = result.out_of_fold.probabilities[:, 0], result.out_of_fold.decisions
+    for fold in np.unique(result.out_of_fold.fold_of):
+        inside = result.out_of_fold.fold_of == fold
+        kept, deleted = said[inside & (decided == 0)], said[inside & (decided == 1)]
+        assert kept.min(initial=1) > deleted.max(initial=0)
+    assert result.metrics.keepers_lost == pytest.approx((decided[:40] == 1).mean())
+
+
+# -- threshold, progress ----------------------------------------------------------------------------------------------
+
+
+def test_a_threshold_by_hand_is_kept_and_reported() -> None:
+    chosen, strict = trained(clouds((50, 50))), trained(clouds((50, 50)), threshold=0.95)
+    assert strict.head.threshold == strict.metrics.threshold == 0.95
+    assert strict.metrics.keepers_lost > chosen.metrics.keepers_lost  # type: ignore[operator] # two buckets
+
+
+@pytest.mark.parametrize("threshold", [7.0, 0.0, 1.0, -0.1, float("nan")])
+def test_a_threshold_that_makes_no_sense_is_refused(threshold: float) -> None:
+    with pytest.raises(UsageProblem, match="not between 0 and 1"):
+        trained(clouds((5, 5)), threshold=threshold)
+
+
+def test_a_threshold_needs_two_buckets() -> None:
+    with pytest.raises(UsageProblem, match="two buckets; this one has 3"):
+        trained(clouds((5, 5, 5)), threshold=0.5)
+
+
+def test_progress_rises_to_one_and_may_stop_the_training() -> None:
+    shares: list[float] = []
+    trained(clouds((20, 20)), progress=shares.append)
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(_share: float) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        trained(clouds((20, 20)), progress=stop)
+
+
+# -- the gate, on real trainings --------------------------------------------------------------------------------------
+
+FIRST = clouds((20, 20), distance=2)
+MORE = clouds((150, 150), distance=2, seed=1)
+
+
+def against_first(dataset: DataSet, **options: Any) -> TrainingResult:
+    incumbent = trained(FIRST).head
+    options = {"version": 2, "incumbent": incumbent, "incumbent_trained_on": FIRST.content_keys, **options}
+    return trained(dataset, **options)
+
+
+def test_many_more_labels_are_promoted() -> None:
+    result = against_first(joined(FIRST, MORE))
+    assert result.decision.promote
+    assert result.decision.interval.high < 0
+    assert "better than the version in use" in result.decision.reason
+
+
+def test_the_same_labels_are_no_worse() -> None:
+    result = against_first(FIRST)
+    assert abs(result.decision.difference) < 0.05
+
+
+@pytest.mark.parametrize(("added", "more"), [(0, False), (4, True)])
+def test_within_the_noise_more_labels_decide(added: int, more: bool) -> None:
+    """A recipe that suits the out-of-fold figures by chance cannot be beaten, only equalled within the noise."""
+    dataset = joined(FIRST, clouds((added, added), distance=2, seed=11)) if added else FIRST
+    lucky = [replace(trained(FIRST).head, penalty=penalty) for penalty in (0.3, 0.1, 0.03, 0.01)]
+    decisions = [against_first(dataset, incumbent=head).decision for head in lucky]
+    doubtful = [decision for decision in decisions if decision.difference > 0 and decision.interval.low < 0]
+    assert doubtful, "else this test tests nothing"
+    assert {decision.promote for decision in doubtful} == {more}
+
+
+def test_a_change_of_taste_is_promoted() -> None:
+    """What was kept is deleted now, and there is more of it than of the old."""
+    turned = replace(MORE, bucket_indices=1 - MORE.bucket_indices)
+    assert against_first(joined(FIRST, turned)).decision.promote
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"model_fingerprint": "model2"}, "made for another model"),
+        ({"incumbent_trained_on": ()}, "Too few of the labels"),
+        ({"incumbent_trained_on": FIRST.content_keys[:21]}, "Too few of the labels"),
+    ],
+)
+def test_where_nothing_can_be_compared_it_says_why(options: dict[str, Any], reason: str) -> None:
+    decision = against_first(joined(FIRST, MORE), **options).decision
+    assert decision.promote
+    assert decision.reason.startswith(("The version in use was " + reason, reason)), decision.reason
+    assert "better than the base rate" in decision.reason
+
+
+def test_other_buckets_cannot_be_compared() -> None:
+    dataset = replace(joined(FIRST, MORE), buckets=("keep", "reject"))
+    assert against_first(dataset).decision.reason.startswith("The version in use has other buckets")
+
+
+def test_signals_measured_differently_cannot_be_compared() -> None:
+    signals = np.repeat(FIRST.bucket_indices, 2).reshape(-1, 2).astype(np.float32)
+    dataset = replace(clouds((20, 20), distance=0.1), signals=signals)
+    incumbent = trained(dataset, signals_version=1).head
+    assert incumbent.uses_signals
+    keys = dataset.content_keys
+    again = {"incumbent": incumbent, "incumbent_trained_on": keys}
+    assert "version in use" in trained(dataset, signals_version=1, **again).decision.reason
+    assert "measured differently" in trained(dataset, signals_version=2, **again).decision.reason
