@@ -32,6 +32,7 @@ DIMENSIONS = {
     "vit": 48,
     "vit-classifier": 48,
     "convnext": 48,
+    "convnext-uncropped": 48,  # pictures of many shapes
     "mobilenet-v2": 1280,
     "resnet": 48,
     "efficientnet": 320,

@@ -95,6 +95,13 @@ def _convnext() -> tuple[Any, Any]:
     return ConvNextModel(config), ConvNextImageProcessorPil(size={"shortest_edge": SIZE}, crop_pct=0.875)
 
 
+def _convnext_uncropped() -> tuple[Any, Any]:
+    """Its processor keeps the aspect ratio, so that pictures of different shapes make no batch."""
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    return _convnext()[0], CLIPImageProcessorPil(size={"shortest_edge": SIZE}, do_center_crop=False)
+
+
 def _mobilenet_v2() -> tuple[Any, Any]:
     from transformers import MobileNetV2Config, MobileNetV2Model
     from transformers.models.mobilenet_v2.image_processing_pil_mobilenet_v2 import MobileNetV2ImageProcessorPil
@@ -158,6 +165,7 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "vit": _vit,
     "vit-classifier": _vit_classifier,
     "convnext": _convnext,
+    "convnext-uncropped": _convnext_uncropped,
     "mobilenet-v2": _mobilenet_v2,
     "resnet": _resnet,
     "efficientnet": _efficientnet,
