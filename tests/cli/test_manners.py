@@ -55,7 +55,7 @@ def test_a_photo_without_permission_is_a_problem_until_it_may_be_read(library: P
 
 
 def test_the_same_library_twice(library: Path) -> None:
-    fails("init", library, code=2, saying="two libraries are called 'Photos'")
+    fails("init", library, code=2, saying="There is a library called 'Photos' already.")
 
 
 def test_an_unknown_viewer_library_head_and_model(library: Path) -> None:

@@ -49,9 +49,8 @@ def test_a_library_of_every_bad_and_odd_file(shared_photos: Path, tmp_path: Path
     for name in ("bad", "good_odd", "metadata"):
         copy_all(shared_photos / name, root / name)
     picture = next((shared_photos / "hotdog").rglob("*.jpg")).read_bytes()
-    for number, name in enumerate(ODD_NAMES):  # the same picture, each with a trailer of its own
-        with open(os.fsencode(root) + b"/" + name, "wb") as file:
-            file.write(picture + bytes([number]))
+    for number, odd in enumerate(ODD_NAMES):  # the same picture, each with a trailer of its own
+        (root / os.fsdecode(odd)).write_bytes(picture + bytes([number]))
     (root / "empty.jpg").write_bytes(b"")
     (root / "folder.jpg").mkdir()
     os.symlink("loop.jpg", root / "loop.jpg")

@@ -39,6 +39,7 @@ def init(
 ) -> None:
     """Begin to watch a folder: writes the config, makes the keep and delete folders, says what happens next."""
     from keeprate.config.edit import add_library
+    from keeprate.config.load import load_config
     from keeprate.config.models import VIEWERS
     from keeprate.paths import locate_home
     from keeprate.service.profiles import marks_for, view_folder_beside
@@ -59,6 +60,10 @@ def init(
         "heads": {"keep": {"buckets": {"keep": keep, "delete": [delete, "trash:"]}}},
         "marks": marks_for(viewer, view),
     }
+    if load_config(home.config_file).library_named(called) is not None:
+        raise UsageProblem(
+            f"There is a library called {called!r} already.", path=home.config_file, advice="Name this one with --name."
+        )
     config = add_library(home.config_file, library)
     from keeprate.service.managers import check_marks
 

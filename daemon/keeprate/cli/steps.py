@@ -76,21 +76,29 @@ def scan(library: LibraryOption = None, as_json: JsonOption = False, quiet: Quie
 
 def embed(
     library: LibraryOption = None,
+    head: Annotated[str | None, typer.Option("--head", help="Only the libraries with this head.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be read before.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Give every photo its vector by the active model; photos that have one are skipped."""
     from keeprate.catalog import problems
-    from keeprate.service.embedding_run import embed_all
+    from keeprate.service.embedding_run import added, embed_all
+    from keeprate.service.tasks import EmbedOutcome
     from keeprate.service.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
+        chosen: list[str | None] = [library]
+        if head is not None:
+            session.heads(head)
+            chosen = [one.name for one in session.libraries(library) if head in one.heads]
         session.libraries(library)
         if retry:
             problems.forgive(session.catalog, "decode")
             problems.forgive(session.catalog, "embed")
-        outcome = embed_all(session, client, library)
+        outcome = EmbedOutcome()
+        for name in chosen:
+            outcome = added(outcome, embed_all(session, client, name))
     if as_json:
         print_json(outcome)
         return

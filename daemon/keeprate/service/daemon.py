@@ -91,6 +91,8 @@ class Engine:
         self._full_scans: set[str] = set()
         self._catch_up = True
         """Whether some step after the scan may have something to do."""
+        self._marks_stale = True
+        """Whether scores, labels or files have changed since marks were last written."""
         self._scheduler = BackgroundScheduler(
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -161,6 +163,7 @@ class Engine:
                 self._full_scans.add(library)
             case Wish.SCAN:
                 self._full_scans.update(self._trackers)
+                self._catch_up = True  # a model may have been activated, or a head rolled back, meanwhile
             case Wish.CHECK_ROOTS:
                 self._observer.check_roots()
             case Wish.CATCH_UP:
@@ -218,7 +221,8 @@ class Engine:
         for path, signature in result.unsettled.items():
             tracker.saw(path, signature, time.monotonic())
         self._tell(result)
-        self._catch_up = self._catch_up or result.found_something
+        if result.found_something:
+            self._catch_up = self._marks_stale = True
 
     def _tell(self, result: LibraryScan) -> None:
         if result.offline is not None:
@@ -241,9 +245,13 @@ class Engine:
         scored = score(session)
         if scored.scored:
             log.info("%d scores brought up to date", scored.scored)
-        written = self._worker.run(WriteTask(), session.reporter)
-        if isinstance(written, WriteOutcome) and (written.written or written.refused):
-            log.info("%d marks written, %d refused", written.written, written.refused)
+        if scored.scored or self._marks_stale:
+            self._marks_stale = True  # until they are written, should that fail
+            written = self._worker.run(WriteTask(), session.reporter)
+            assert isinstance(written, WriteOutcome)  # noqa: S101 (the worker answers in kind)
+            self._marks_stale = written.cancelled
+            if written.written or written.refused:
+                log.info("%d marks written, %d refused", written.written, written.refused)
         training_at = next_training_at(session, now=time.time())
         if training_at is not None:
             self._later(max(0.5, training_at - time.time()), "training")

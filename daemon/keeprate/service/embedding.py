@@ -38,8 +38,6 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
     threads = (
         settings.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    if embeddings.count_wanted(catalog, model.id, SIGNALS_VERSION, task.library) == 0 and model.fingerprint is not None:
-        return EmbedOutcome()
     session.reporter.progress(Progress("embed", 0, None, f"loading {model.name}"))
     embedder = _embedder(model, settings.device, settings.precision, threads)
     models.record_loaded(catalog, model, embed_dim=embedder.dimension, fingerprint=embedder.fingerprint)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keeprate.catalog import files, problems
+from keeprate.catalog import embeddings, files, models, problems
+from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.service.session import Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
 from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
@@ -20,14 +21,18 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
         WorkerCrashedError: the worker dies without having touched a picture, or again and again.
         ModelError: the model cannot be loaded.
     """
+    model = models.active(session.catalog)
+    waiting = embeddings.count_wanted(session.catalog, model.id, SIGNALS_VERSION, library)
+    if waiting == 0 and model.fingerprint is not None:
+        return EmbedOutcome()  # not worth starting a worker
     total = EmbedOutcome()
     for _ in range(MAX_CRASHES):
         try:
-            return _added(total, worker.run(EmbedTask(library), session.reporter))
+            return added(total, worker.run(EmbedTask(library), session.reporter))
         except WorkerCrashedError as crash:
             if not crash.subjects or session.reporter.cancelled():
                 raise
-            total = _added(total, _one_by_one(session, worker, crash.subjects, library))
+            total = added(total, _one_by_one(session, worker, crash.subjects, library))
     raise WorkerCrashedError((), f"{MAX_CRASHES} times in one run")
 
 
@@ -39,7 +44,7 @@ def _one_by_one(
         if session.reporter.cancelled():
             return replace(total, cancelled=True)
         try:
-            total = _added(total, worker.run(EmbedTask(library, only=(key,)), session.reporter))
+            total = added(total, worker.run(EmbedTask(library, only=(key,)), session.reporter))
         except WorkerCrashedError as crash:
             if key not in crash.subjects:
                 raise
@@ -58,7 +63,8 @@ def _quarantine(session: Session, content_key: str, ending: str) -> None:
             )  # fmt: skip
 
 
-def _added(one: EmbedOutcome, other: object) -> EmbedOutcome:
+def added(one: EmbedOutcome, other: object) -> EmbedOutcome:
+    """Two outcomes as one."""
     assert isinstance(other, EmbedOutcome)  # noqa: S101 (the worker answers in kind)
     return EmbedOutcome(
         embedded=one.embedded + other.embedded,

@@ -18,6 +18,7 @@ from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
 from keeprate.pictures.formats import is_picture
 from keeprate.service.session import Session
+from keeprate.watching.exclusions import VIEW_MARKER, Exclusions
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,21 +159,23 @@ def _places(session: Session, head: str) -> list[Place]:
             bucket = bucket_of(path, root, settings)
             if bucket is not None:
                 found.append(Place(key, bucket, path))
-        found += _linked_places(session, root, settings)
+        found += _linked_places(session, library, settings)
     return found
 
 
-def _linked_places(session: Session, root: str, head: HeadConfig) -> list[Place]:
+def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -> list[Place]:
     """Links in a bucket's folder that lead to photos of the library.
 
     Whoever sorts in a view folder moves links, not photos, and means the photos. (Only in folders named from the root:
     for `**/keep` the whole library would have to be searched.)
     """
+    root, exclude = str(library.root), Exclusions(library.exclude)
     targets: dict[str, str] = {}
     for folders in head.buckets.values():
         for folder in folders:
             if folder != TRASH_BUCKET and not folder.startswith("**/"):
-                targets.update((link, os.path.realpath(link)) for link in _links_below(os.path.join(root, folder)))
+                links = _links_below(os.path.join(root, folder), exclude)
+                targets.update((link, os.path.realpath(link)) for link in links)
     real_root = os.path.realpath(root)
     in_library = {
         link: root + target[len(real_root) :] for link, target in targets.items() if target.startswith(real_root + "/")
@@ -186,20 +189,21 @@ def _linked_places(session: Session, root: str, head: HeadConfig) -> list[Place]
     ]
 
 
-def _links_below(folder: str) -> Iterator[str]:
-    """Symbolic links named like pictures, at any depth below `folder`; what cannot be read holds none."""
+def _links_below(folder: str, exclude: Exclusions) -> Iterator[str]:
+    """Symbolic links named like pictures, at any depth below `folder`, our own view folders left out."""
     waiting = [folder]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_symlink():
-                        if is_picture(entry.name):
-                            yield entry.path
-                    elif entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                here = [
+                    entry for entry in entries if not exclude.excludes_name(entry.name) or entry.name == VIEW_MARKER
+                ]
         except OSError:
-            continue
+            continue  # gone or not readable: it holds none
+        if any(entry.name == VIEW_MARKER for entry in here):
+            continue  # what keeprate put there is no decision of the user's
+        waiting += [entry.path for entry in here if entry.is_dir(follow_symlinks=False)]
+        yield from (entry.path for entry in here if entry.is_symlink() and is_picture(entry.name))
 
 
 def _candidates(session: Session, library: str, root: str, head: HeadConfig) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from keeprate.plugin_api import (
     ScoredPhoto,
     Skipped,
 )
+from keeprate.safe_files import sweep_temporaries
 from keeprate.service.managers import managers_for
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
@@ -232,8 +233,9 @@ def journal_entry(session: Session, entry: journal.Entry) -> JournalEntry:
 
 
 def settle_planned(session: Session) -> None:
-    """Close what a killed run left open, by looking at what stands."""
+    """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
     for entry in journal.planned(session.catalog):
+        sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
         library = session.config.library_named(entry.library)
         manager = managers_for(library).get(entry.manager) if library is not None else None
         if manager is None:

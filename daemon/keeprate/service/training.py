@@ -18,6 +18,7 @@ from keeprate.learning.fitting import train as fit
 from keeprate.learning.groups import find_groups
 from keeprate.learning.heads import Head, HeadFileError, save_head
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.safe_files import sweep_temporaries
 from keeprate.service.scoring import head_of
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import TrainOutcome, TrainTask
@@ -143,6 +144,7 @@ def _record(
     promote = result.decision.promote or task.threshold is not None
     file = f"{task.head}-{number:04d}.safetensors"
     session.home.heads_dir.mkdir(parents=True, exist_ok=True)
+    sweep_temporaries(session.home.heads_dir)
     save_head(head, session.home.heads_dir / file)
     counts = dict.fromkeys(head.buckets, 0)
     for bucket in used.values():
