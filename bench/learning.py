@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for line in qualities:
         print(
             f"{line.photos:<16} {line.labels:>6}  {line.proportion:>10}  {line.roc_auc:>8.4f} "
-            f"{line.average_precision:>10.4f} {line.accuracy:>9.3f} {line.calibration_error:>7.3f} {line.expected_roc_auc:>9.3f} {line.seconds:>9.2f}"
+            f"{line.average_precision:>10.4f} {line.accuracy:>9.3f} {line.calibration_error:>7.3f} "
+            f"{line.expected_roc_auc:>9.3f} {line.seconds:>9.2f}"
         )
     print()
     for speed in speeds:
@@ -84,7 +85,7 @@ def measure_quality(draws: int) -> list[Quality]:
     if not MODEL.is_dir():
         print(f"{MODEL} is not on this machine: quality is not measured", file=sys.stderr)
         return []
-    lines = []
+    lines: list[Quality] = []
     for name in ("hotdog", "dogs_cats", "flowers5", "webpages_scored"):
         vectors, indices = load(name)
         buckets = int(indices.max()) + 1
@@ -183,7 +184,7 @@ def embed(paths: Sequence[Path]) -> Vectors:
 
 def measure_speed() -> list[Speed]:
     """Vectors whose spread falls off as that of real models does; two buckets."""
-    lines = []
+    lines: list[Speed] = []
     for count, width in ((200, 1280), (2000, 768), (25_000, 768)):
         generator = np.random.default_rng(0)
         mixing = generator.normal(size=(width, width)) * (np.arange(1, width + 1) ** -0.7)[:, np.newaxis]

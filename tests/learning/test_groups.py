@@ -60,7 +60,7 @@ def test_what_all_photos_share_does_not_make_them_alike() -> None:
 def test_equal_hashes_need_related_vectors(bits: int, related: bool, together: bool) -> None:
     vectors, hashes = random_vectors(50), random_hashes(50)
     if related:
-        vectors[1] = vectors[0] + 0.9 * vectors[1]  # cosine about 0.75: alike, not the same
+        vectors[1] = vectors[0] + 1.1 * vectors[1]  # cosine about 0.67: related, not alike
     hashes[1] = hashes[0] ^ ((1 << bits) - 1)
     groups = groups_of(vectors, hashes=hashes)
     assert bool(groups[0] == groups[1]) is together
@@ -68,7 +68,7 @@ def test_equal_hashes_need_related_vectors(bits: int, related: bool, together: b
 
 def test_a_negative_hash_is_64_bits_like_any_other() -> None:
     vectors, hashes = random_vectors(50), random_hashes(50)
-    vectors[1] = vectors[0] + 0.9 * vectors[1]
+    vectors[1] = vectors[0] + 1.1 * vectors[1]
     hashes[0], hashes[1] = -1, -2
     assert len(set(groups_of(vectors, hashes=hashes)[:2])) == 1
 
@@ -121,7 +121,7 @@ def test_a_bucket_keeps_enough_groups() -> None:
 
 
 def test_a_chain_of_lookalikes_does_not_swallow_everything() -> None:
-    """Each is like the next (cosine > 0.9), the ends are opposite: the cap cuts the chain."""
+    """Each is like the next (cosine > 0.99), the ends are opposite: the cap cuts the chain."""
     angle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
     vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     sizes = np.bincount(groups_of(vectors))

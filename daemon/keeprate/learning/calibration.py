@@ -1,8 +1,7 @@
 """Turn what a classifier says into probabilities that hold: 0.9 means nine in ten.
 
-`Calibration` is what a head carries (numpy only); `fit_calibration` is used in training. A calibration must
-be fitted on out-of-fold logits: on the photos that a classifier was fitted on it is always surer than it
-should be.
+`Calibration` is what a head carries (numpy only); `fit_calibration` is used in training. A calibration must be fitted
+on out-of-fold logits: on the photos that a classifier was fitted on it is always surer than it should be.
 """
 
 from __future__ import annotations

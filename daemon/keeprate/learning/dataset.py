@@ -75,9 +75,7 @@ class DataSet:
         return tuple(int(n) for n in np.bincount(self.bucket_indices, minlength=len(self.buckets)))
 
     def require_enough_labels(self, head_name: str) -> None:
-        """Raise `NotEnoughLabels`, naming each bucket and what it lacks, unless every bucket has two
-        photos.
-        """
+        """Raise `NotEnoughLabels`, naming each bucket and what it lacks, unless every bucket has two photos."""
         if len(self.buckets) < 2:
             raise NotEnoughLabels(
                 f"The head “{head_name}” has {len(self.buckets)} buckets; learning needs at least two.",
@@ -129,8 +127,7 @@ def label_hash(
 ) -> str:
     """A stable hash (32 hex digits) of everything that a training depends on; equal hash, no training.
 
-    `labels` maps content key to bucket; its order does not matter, that of `buckets` does. The recipe is part
-    of it.
+    `labels` maps content key to bucket; its order does not matter, that of `buckets` does. The recipe is part of it.
     """
     digest = hashlib.blake2b(digest_size=16)
     header = [RECIPE, model_fingerprint, str(signals_version), str(len(buckets)), *buckets]

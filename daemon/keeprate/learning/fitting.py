@@ -3,15 +3,11 @@
 The order of things, and what keeps the figures honest:
 
 1. Photos are split into folds; a group (burst, near-duplicates) lies in one fold.
-2. For every penalty, without and with signals, each fold is predicted by a model that did not see it, fitted
-with
+2. For every penalty, without and with signals, each fold is predicted by a model that did not see it, fitted with
    balanced buckets. The logits of all folds together are one candidate.
-3. Each fold's logits are calibrated by what the *other* folds say; that also brings back how often buckets
-occur.
-4. For each fold, the candidate and the threshold are chosen by what is best on the *other* folds. The
-probabilities
-   and decisions so made are what all metrics and the gate are computed from: no photo had a say in its own
-   figure.
+3. Each fold's logits are calibrated by what the *other* folds say; that also brings back how often buckets occur.
+4. For each fold, the candidate and the threshold are chosen by what is best on the *other* folds. The probabilities
+   and decisions so made are what all metrics and the gate are computed from: no photo had a say in its own figure.
 5. The head itself gets the candidate, calibration and threshold that are best over all folds, and all photos.
 
 Runs in the worker; imports scipy through `logistic` and `calibration`, and no torch.
@@ -42,8 +38,7 @@ PENALTIES: Final = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
 is hardly better than its neighbours, and every second will do."""
 
 PATIENCE: Final = 2
-"""The path ends when the loss has been higher than the lowest this often in a row: weaker only overfits
-more."""
+"""The path ends when the loss has been higher than the lowest this often in a row: weaker only overfits more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +101,11 @@ def train(
 ) -> TrainingResult:
     """Train the next version of a head. Deterministic for a data set and a seed.
 
-    `incumbent` is the version in use and `incumbent_trained_on` the content keys that it learned from.
-    `threshold` overrides the chosen one (two buckets, between 0 and 1). `progress` is called with a share of
-    the work, 0–1, and may raise to stop. 200 × 1280 takes about 0.2 s, 25,000 × 768 about 8 s (with signals 13 s) of one core.
+    `incumbent` is the version in use and `incumbent_trained_on` the content keys that it learned from. `threshold`
+    overrides the chosen one (two buckets, between 0 and 1). `progress` is called with a share of the work, 0–1, and
+    may raise to stop. 200 × 1280 takes about 0.2 s, 25,000 × 768 about 8 s (with signals 13 s) of one core.
 
-    Raises NotEnoughLabels if a bucket has fewer than two photos, UsageProblem for a threshold that makes no
-    sense.
+    Raises NotEnoughLabels if a bucket has fewer than two photos, UsageProblem for a threshold that makes no sense.
     """
     dataset.require_enough_labels(head_name)
     _check_threshold(threshold, dataset)
@@ -269,9 +263,7 @@ def _cross_calibrate(
 def _choose_honestly(
     dataset: DataSet, folds: Folds, candidates: list[_Candidate], threshold: float | None
 ) -> tuple[OutOfFold, float | None]:
-    """Choose candidate and threshold for each fold by the other folds; also the threshold for the head
-    itself.
-    """
+    """Choose candidate and threshold for each fold by the other folds; also the threshold for the head itself."""
     losses = np.array([candidate.fold_losses for candidate in candidates])
     totals = losses.sum(axis=1)
     first_bucket = dataset.bucket_indices == 0

@@ -48,9 +48,8 @@ def decide_first(
 ) -> Decision:
     """Compare (n, k) out-of-fold probabilities with always saying how often each bucket occurs.
 
-    Used where there is no version in use, or none that can be compared; `circumstance` says which. Promotes
-    if the log loss is below that of the base rate, or if the order is better than chance for certain (ROC AUC
-    above 0.5).
+    Used where there is no version in use, or none that can be compared; `circumstance` says which. Promotes if the log
+    loss is below that of the base rate, or if the order is better than chance for certain (ROC AUC above 0.5).
     """
     resampled = resample_groups(groups, seed=seed)
     shares = np.bincount(bucket_indices, minlength=candidate.shape[1]) / len(bucket_indices)

@@ -1,8 +1,7 @@
 """A trained head: what the daemon scores with, and the file that holds it.
 
-Numpy and safetensors only; neither torch, scipy nor scikit-learn may be imported here. A head file comes from
-disk and may be damaged, from a newer keeprate or from a stranger: nothing in it is believed before it is
-checked.
+Numpy and safetensors only; neither torch, scipy nor scikit-learn may be imported here. A head file comes from disk and
+may be damaged, from a newer keeprate or from a stranger: nothing in it is believed before it is checked.
 """
 
 from __future__ import annotations
@@ -126,9 +125,7 @@ class Head:
 
 
 def choose_buckets(probabilities: npt.NDArray[np.float64], threshold: float | None) -> npt.NDArray[np.intp]:
-    """(n, k) probabilities -> (n,) bucket: P(first) ≥ threshold is the first, without a threshold the
-    likeliest.
-    """
+    """(n, k) probabilities -> (n,) bucket: P(first) ≥ threshold is the first, without a threshold the likeliest."""
     if threshold is None:
         likeliest: npt.NDArray[np.intp] = probabilities.argmax(axis=1)
         return likeliest

@@ -15,9 +15,9 @@ import numpy.typing as npt
 SHRINKAGE: Final = 100.0
 """How many photos' worth of trust the common scale of a vector's components gets against each one's own.
 
-With ten labelled photos a component's own deviation is mostly chance, and dividing by it throws away what the
-model knows about which components matter: hot dogs, 10 labels, ROC AUC 0.920 with the usual standardisation,
-0.956 with this (bench/learning.py). With thousands of photos the two are the same.
+With ten labelled photos a component's own deviation is mostly chance, and dividing by it throws away what the model
+knows about which components matter: measured with ten labels, ROC AUC 0.92 with the usual standardisation and 0.96 with
+this on hot dogs, 0.95 and 0.997 on dogs and cats. With thousands of photos the two are the same.
 """
 
 SIGNAL_LIMIT: Final = 4.0

@@ -1,8 +1,7 @@
 """Fit L2-regularised multinomial logistic regression, all folds of a cross-validation at once.
 
-This module rotates scaled inputs so that the problem is small and well conditioned, and minimises. It knows
-nothing of where labels come from, of calibration, or of which penalty is best; `fitting` decides that. For
-the worker only.
+This module rotates scaled inputs so that the problem is small and well conditioned, and minimises. It knows nothing of
+where labels come from, of calibration, or of which penalty is best; `fitting` decides that. For the worker only.
 
 Why not scikit-learn's `LogisticRegression`: a cross-validated path over the penalties needs some fifty fits,
 each of which reads all vectors dozens of times in float64. Here the folds share one matrix product, the
@@ -86,9 +85,8 @@ def fit(
 ) -> Fits:
     """Minimise, for each model, weighted mean log loss + penalty / 2 · |weights|²; biases are free.
 
-    `sample_weights` (n, m) has a column per model; 0 leaves a photo out. A column must not be all zero, and
-    every bucket must have weight in it, or that bucket's bias runs away. `start` is a solution for a nearby
-    penalty.
+    `sample_weights` (n, m) has a column per model; 0 leaves a photo out. A column must not be all zero, and every
+    bucket must have weight in it, or that bucket's bias runs away. `start` is a solution for a nearby penalty.
     """
     from scipy.optimize import minimize
 

@@ -65,9 +65,7 @@ class BucketMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What out-of-fold probabilities say about a head. All values lie within 0–1 but the losses (nats per
-    photo).
-    """
+    """What out-of-fold probabilities say about a head. All values lie within 0–1 but the losses (nats per photo)."""
 
     photos: int
     groups: int
@@ -127,9 +125,8 @@ def measure(
 ) -> Metrics:
     """All metrics of (n, k) out-of-fold probabilities against the true buckets (n,).
 
-    `decisions` (n,) are the buckets that were chosen, each with a threshold that did not see the photo;
-    `threshold` is only reported. Intervals come from resampling whole groups, because the photos of a burst
-    are one observation.
+    `decisions` (n,) are the buckets that were chosen, each with a threshold that did not see the photo; `threshold` is
+    only reported. Intervals come from resampling whole groups, because the photos of a burst are one observation.
     """
     count, classes = probabilities.shape
     losses = photo_losses(probabilities, bucket_indices)
@@ -198,16 +195,12 @@ def calibration_error(probabilities: FloatArray, bucket_indices: IndexArray) -> 
 
 
 def roc_auc(scores: FloatArray, belongs: npt.NDArray[np.bool_]) -> float:
-    """P(a photo that belongs scores above one that does not), ties counting half; 0.5 if either side is
-    empty.
-    """
+    """P(a photo that belongs scores above one that does not), ties counting half; 0.5 if either side is empty."""
     return float(_weighted_auc(scores, belongs, np.ones((1, len(scores))))[0])
 
 
 def average_precision(scores: FloatArray, belongs: npt.NDArray[np.bool_]) -> float:
-    """Mean precision at each photo that belongs, best score first (ties count as one step); 0 if none
-    belongs.
-    """
+    """Mean precision at each photo that belongs, best score first (ties count as one step); 0 if none belongs."""
     if not belongs.any():
         return 0.0
     order = np.argsort(-scores, kind="stable")
@@ -308,9 +301,7 @@ def _weighted_auc(scores: FloatArray, belongs: npt.NDArray[np.bool_], weights: F
 
 
 def _auc_interval(auc: float, aucs: FloatArray, bucket_indices: IndexArray, groups: IndexArray) -> Interval:
-    """The bootstrap interval; where no mistake was seen, the rule of three bounds what was not (Hanley
-    1983).
-    """
+    """The bootstrap interval; where no mistake was seen, the rule of three bounds what was not (Hanley 1983)."""
     interval = percentile_interval(aucs)
     if auc < 1.0:
         return interval

@@ -1,8 +1,7 @@
 """Split labelled photos into folds: groups stay whole, every bucket is spread as evenly as that allows.
 
-Pure and deterministic for a seed. Unlike scikit-learn's `StratifiedGroupKFold`, which the greedy rule is
-taken from, it promises that no training side ever lacks a bucket, and it shrinks the number of folds where
-labels are few.
+Pure and deterministic for a seed. Unlike scikit-learn's `StratifiedGroupKFold`, which the greedy rule is taken from,
+it promises that no training side ever lacks a bucket, and it shrinks the number of folds where labels are few.
 """
 
 from __future__ import annotations
@@ -66,9 +65,7 @@ def make_folds(
 def _dissolve_sole_groups(
     bucket_indices: npt.NDArray[np.intp], groups: npt.NDArray[np.intp], bucket_count: int
 ) -> tuple[npt.NDArray[np.intp], tuple[int, ...]]:
-    """Number the groups from 0; where one group holds a whole bucket, its photos of that bucket become
-    groups.
-    """
+    """Number the groups from 0; where one group holds a whole bucket, its photos of that bucket become groups."""
     groups = np.unique(groups, return_inverse=True)[1].astype(np.intp)
     dissolved = []
     for bucket in range(bucket_count):
@@ -80,9 +77,7 @@ def _dissolve_sole_groups(
 
 
 def _spread(table: npt.NDArray[np.float64], fold_count: int, seed: int) -> npt.NDArray[np.intp]:
-    """The fold of every group: largest first, each to the fold where it disturbs the balance of buckets
-    least.
-    """
+    """The fold of every group: largest first, each to the fold where it disturbs the balance of buckets least."""
     shares = table / table.sum(axis=0)
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(table))
