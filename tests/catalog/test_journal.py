@@ -7,25 +7,24 @@ from keeprate.catalog import Catalog, journal, runs
 PLACE = Path("/p/1.jpg.xmp")
 
 
+def planned(catalog: Catalog, run: int, before: bytes | None, after: bytes | None) -> int:
+    change = journal.Planned(PLACE, "sidecar", "k1", before, after)
+    (entry,) = journal.plan(catalog, [change], run_id=run, library="camera", manager="xmp")
+    return entry
+
+
 def written(catalog: Catalog, before: bytes | None, after: bytes | None, run: int | None = None) -> int:
     run_id = runs.begin(catalog, "write") if run is None else run
-    entry = journal.plan(
-        catalog, run_id=run_id, library="camera", manager="xmp", path=PLACE, field="sidecar", content_key="k1",
-        before=before, after=after,
-    )  # fmt: skip
-    journal.settle(catalog, entry, "done")
+    journal.settle(catalog, {planned(catalog, run_id, before, after): "done"})
     return run_id
 
 
 def test_a_planned_entry_is_not_standing_until_done(catalog: Catalog) -> None:
     run = runs.begin(catalog, "write")
-    entry = journal.plan(
-        catalog, run_id=run, library="camera", manager="xmp", path=PLACE, field="sidecar", content_key=None,
-        before=None, after=b"1",
-    )  # fmt: skip
+    entry = planned(catalog, run, None, b"1")
     assert [one.id for one in journal.planned(catalog)] == [entry]
     assert journal.last_written(catalog, "xmp", PLACE, "sidecar") is None
-    journal.settle(catalog, entry, "done")
+    journal.settle(catalog, {entry: "done"})
     assert journal.planned(catalog) == []
     assert journal.last_written(catalog, "xmp", PLACE, "sidecar") == b"1"
 

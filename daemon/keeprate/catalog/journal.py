@@ -8,6 +8,7 @@ somebody else's change.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,32 +35,39 @@ class Entry:
 _COLUMNS = "id, run_id, library, manager, path, field, content_key, before, after, state, at"
 
 
-def plan(
-    catalog: Catalog,
-    *,
-    run_id: int,
-    library: str,
-    manager: str,
-    path: Path,
-    field: str,
-    content_key: str | None,
-    before: bytes | None,
-    after: bytes | None,
-) -> int:
-    """Write an entry down before its change is made; returns its id."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A change that is about to be made."""
+
+    path: Path
+    field: str
+    content_key: str | None
+    before: bytes | None
+    after: bytes | None
+
+
+def plan(catalog: Catalog, changes: Sequence[Planned], *, run_id: int, library: str, manager: str) -> list[int]:
+    """Write entries down before their changes are made, in one transaction; returns their ids."""
+    now = time.time()
     with catalog.db.atomic():
-        cursor = catalog.conn.execute(
-            "INSERT INTO journal (run_id, library, manager, path, field, content_key, before, after, state, at) "
-            "VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, 'planned', ?)",
-            (run_id, library, manager, path_bytes(path), field, content_key, before, after, time.time()),
+        cursors = [
+            catalog.conn.execute(
+                "INSERT INTO journal (run_id, library, manager, path, field, content_key, before, after, state, at) "
+                "VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?, 'planned', ?)",
+                (run_id, library, manager, path_bytes(change.path), change.field, change.content_key, change.before,
+                 change.after, now),
+            )
+            for change in changes
+        ]  # fmt: skip
+    return [int(cursor.lastrowid or 0) for cursor in cursors]
+
+
+def settle(catalog: Catalog, states: Mapping[int, str]) -> None:
+    """Close entries (id → `done`, `undone`, `dropped` or `foreign`), in one transaction."""
+    with catalog.db.atomic():
+        catalog.conn.executemany(
+            "UPDATE journal SET state = ? WHERE id = ?", [(state, entry_id) for entry_id, state in states.items()]
         )
-    return int(cursor.lastrowid or 0)
-
-
-def settle(catalog: Catalog, entry_id: int, state: str) -> None:
-    """Close an entry: `done`, `undone`, `dropped` or `foreign`."""
-    with catalog.db.atomic():
-        catalog.conn.execute("UPDATE journal SET state = ? WHERE id = ?", (state, entry_id))
 
 
 def drop_run(catalog: Catalog, run_id: int) -> None:

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keeprate.catalog import files, heads, journal, labels, models, problems, runs, scores
-from keeprate.catalog.files import SeenFile, Signature
+from keeprate.catalog import heads, journal, labels, libraries, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
-from keeprate.errors import DiskFullError
-from keeprate.plugin_api import (
-    Change,
-    JournalEntry,
-    LibraryPlace,
-    MarkRefusedError,
-    MarkRequest,
-    PhotoManager,
-    ScoredPhoto,
-    Skipped,
-)
-from keeprate.safe_files import sweep_temporaries
+from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Skipped
+from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
@@ -34,7 +21,6 @@ LEFT_ALONE_SHOWN = 500
 """So many refusals travel back with their reasons; the rest are counted."""
 KEPT_RUNS = 5
 """So many write runs can be taken back one by one; older ones only together."""
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -62,6 +48,7 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
     tally = _Tally()
     run_id = None
     if not task.dry_run:
+        make_durable(session.catalog)
         settle_planned(session)
         run_id = runs.begin(session.catalog, "write")
     for library in session.libraries(task.library):
@@ -97,7 +84,9 @@ def mark_request(session: Session, library: LibraryConfig) -> MarkRequest | None
     catalog = session.catalog
     name = library.head_to_mark
     version = heads.in_use(catalog, name)
-    if version is None or not library.root.is_dir():
+    known = libraries.get(catalog, library.name)
+    offline = known is None or known.offline is not None or not library.root.is_dir()
+    if version is None or offline:
         return None
     said = {key: label.bucket for key, label in labels.current(catalog, name).items() if label.bucket is not None}
     ranked = scores.ranked(catalog, name, said, library.name)
@@ -147,104 +136,35 @@ def _write_library(
 ) -> None:
     catalog = session.catalog
     step = f"write {name}"
-    refusals: list[tuple[str, str]] = []
     request = replace(request, last_written=lambda path, field_: journal.last_written(catalog, name, path, field_))
-    done = 0
-    for change in manager.plan(request):
-        if session.reporter.cancelled():
-            return
-        if isinstance(change, Skipped):
-            tally.skipped += 1
-            tally.leave(library.name, name, change.path, "", change.reason)
-            continue
-        if run_id is None:
+    changes = _changes(session, library.name, name, manager.plan(request), tally)
+    if run_id is None:
+        for change in changes:
             tally.planned.append(PlannedMark(library.name, name, str(change.path), change.field, change.summary))
-            continue
-        working([str(change.path)])
-        reason = _apply(session, library.name, name, manager, change, run_id)
+        return
+    refusals: list[tuple[str, str]] = []
+    writer = Writer(session, library.name, name, manager, run_id, working)
+    for done, (change, reason) in enumerate(writer.apply(changes), start=1):
         if reason is None:
             tally.written += 1
         else:
             tally.refused += 1
             tally.leave(library.name, name, change.path, change.field, reason)
             refusals.append((str(change.path), reason))
-        done += 1
         session.reporter.progress(Progress(step, done, None, library.name))
-    if run_id is not None:
-        with catalog.db.atomic():
-            problems.replace_step(catalog, step, library.name, refusals)
+    with catalog.db.atomic():
+        problems.replace_step(catalog, step, library.name, refusals)
 
 
-def _apply(session: Session, library: str, name: str, manager: PhotoManager, change: Change, run_id: int) -> str | None:
-    """Make one change under the journal; returns why it was not made, if it was not.
-
-    Raises:
-        DiskFullError: no room left.
-    """
-    catalog = session.catalog
-    entry = journal.plan(
-        catalog, run_id=run_id, library=library, manager=name, path=change.path, field=change.field,
-        content_key=change.content_key, before=change.before, after=change.after,
-    )  # fmt: skip
-    # A photo that the user edited since the last scan must be read again: then its change is not ours alone.
-    as_scanned = change.touches_photo and files.known_at(catalog, str(change.path)) == _signature(change.path)
-    try:
-        manager.apply(change)
-    except MarkRefusedError as refused:
-        journal.settle(catalog, entry, "dropped")
-        return str(refused)
-    except OSError as error:
-        journal.settle(catalog, entry, "dropped")
-        if error.errno in _NO_ROOM:
-            raise DiskFullError(
-                "The disk is full: a mark could not be written. The photo is as it was.",
-                path=change.path,
-                advice="Make room; keeprate goes on where it stopped.",
-            ) from error
-        return f"cannot be written: {error.strerror or error}"
-    journal.settle(catalog, entry, "done")
-    if as_scanned:
-        _record_touched(session, library, change.path)
-    return None
-
-
-def _signature(path: Path) -> Signature | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return files.signed_signature((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
-
-
-def _record_touched(session: Session, library: str, path: Path) -> None:
-    """We changed a photo file ourselves and its picture is the same: a scan need not read it again."""
-    key, signature = files.content_keys_at(session.catalog, [str(path)]).get(str(path)), _signature(path)
-    if key is not None and signature is not None:
-        with session.catalog.db.atomic():
-            files.store(session.catalog, [SeenFile(str(path), library, signature, key, os.path.dirname(path))])
-
-
-def journal_entry(session: Session, entry: journal.Entry) -> JournalEntry:
-    """A journal row as photo managers see it, with where the photo's files lie now."""
-    lying = files.of_photo(session.catalog, entry.content_key) if entry.content_key else []
-    return JournalEntry(
-        Path(entry.path), entry.field, entry.before, entry.after, tuple(Path(file.path) for file in lying)
-    )
-
-
-def settle_planned(session: Session) -> None:
-    """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
-    for entry in journal.planned(session.catalog):
-        sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
-        library = session.config.library_named(entry.library)
-        manager = managers_for(library).get(entry.manager) if library is not None else None
-        if manager is None:
-            continue  # its photo manager is not set up any more: undo can still tell what stands
-        stands = manager.standing(journal_entry(session, entry))
-        if stands == entry.after:
-            state = "done"
-        elif stands == entry.before:
-            state = "dropped"
+def _changes(
+    session: Session, library: str, name: str, plan: Iterator[Change | Skipped], tally: _Tally
+) -> Iterator[Change]:
+    """What a photo manager wants to change; what it leaves alone is noted. Ends early when cancelled."""
+    for item in plan:
+        if session.reporter.cancelled():
+            return
+        if isinstance(item, Skipped):
+            tally.skipped += 1
+            tally.leave(library, name, item.path, "", item.reason)
         else:
-            state = "foreign"
-        journal.settle(session.catalog, entry.id, state)
+            yield item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from keeprate.catalog import journal, libraries
 from keeprate.catalog.journal import Entry
 from keeprate.errors import DiskFullError
 from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoManager
+from keeprate.service.journalling import NO_ROOM, journal_entry, make_durable, settle_planned
 from keeprate.service.managers import manager_type, managers_for
-from keeprate.service.marking import journal_entry, settle_planned
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
 
@@ -25,6 +24,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     Raises:
         DiskFullError: no room to restore what was; nothing is lost, run it again after making room.
     """
+    make_durable(session.catalog)
     settle_planned(session)
     entries = journal.standing(session.catalog, run_id=task.run)
     if task.dry_run:
@@ -64,14 +64,14 @@ def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: 
     except MarkRefusedError as refused:
         return str(refused)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise DiskFullError(
                 "The disk is full: a mark could not be taken back. The file is as it was.",
                 path=theirs.path,
                 advice="Make room and run `keeprate undo` again; it goes on where it stopped.",
             ) from error
         return f"cannot be written: {error.strerror or error}"
-    journal.settle(session.catalog, entry.id, "undone")
+    journal.settle(session.catalog, {entry.id: "undone"})
     outcomes[outcome] += 1
     return None
 

@@ -1,0 +1,147 @@
+"""Make changes under the journal: written down before, settled after, whatever happens in between.
+
+Changes go through in batches: one durable commit before a batch, one after it. A kill in between leaves entries
+`planned`; `settle_planned` closes them by looking at what stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from keeprate.catalog import Catalog, files, journal
+from keeprate.catalog.files import SeenFile, Signature
+from keeprate.catalog.journal import Entry, Planned
+from keeprate.errors import DiskFullError
+from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, PhotoManager
+from keeprate.safe_files import sweep_temporaries
+from keeprate.service.managers import managers_for
+from keeprate.service.session import Session
+from keeprate.service.worker import Working
+
+BATCH = 32
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A photo manager at work on a library, within a run."""
+
+    session: Session
+    library: str
+    name: str
+    manager: PhotoManager
+    run_id: int
+    working: Working
+
+    def apply(self, changes: Iterable[Change]) -> Iterator[tuple[Change, str | None]]:
+        """Make `changes` and yield each with the reason why it was not made, or None.
+
+        Raises:
+            DiskFullError: no room left; everything made so far is journalled, the rest was not begun.
+        """
+        remaining = iter(changes)
+        while batch := list(islice(remaining, BATCH)):
+            yield from zip(batch, self._apply_batch(batch), strict=True)
+
+    def _apply_batch(self, batch: list[Change]) -> list[str | None]:
+        catalog = self.session.catalog
+        planned = [
+            Planned(change.path, change.field, change.content_key, change.before, change.after) for change in batch
+        ]
+        ids = journal.plan(catalog, planned, run_id=self.run_id, library=self.library, manager=self.name)
+        states = dict.fromkeys(ids, "dropped")
+        reasons: list[str | None] = []
+        try:
+            for entry_id, change in zip(ids, batch, strict=True):
+                self.working([str(change.path)])
+                states[entry_id] = "planned"  # if this one fails in an unforeseen way, the next run looks for itself
+                reason = self._apply_one(change)
+                states[entry_id] = "done" if reason is None else "dropped"
+                reasons.append(reason)
+        finally:
+            journal.settle(catalog, states)
+        return reasons
+
+    def _apply_one(self, change: Change) -> str | None:
+        """Make one change; returns why it was not made, if it was not."""
+        catalog = self.session.catalog
+        # A photo that the user edited since the last scan must be read again: then its change is not ours alone.
+        as_scanned = change.touches_photo and files.known_at(catalog, str(change.path)) == _signature(change.path)
+        try:
+            self.manager.apply(change)
+        except MarkRefusedError as refused:
+            return str(refused)
+        except OSError as error:
+            if self._stands(change):
+                return None  # it failed after the change was made, as when a folder cannot be synced
+            if error.errno in NO_ROOM:
+                raise DiskFullError(
+                    "The disk is full: a mark could not be written. The photo is as it was.",
+                    path=change.path,
+                    advice="Make room; keeprate goes on where it stopped.",
+                ) from error
+            return f"cannot be written: {error.strerror or error}"
+        if as_scanned:
+            _record_touched(catalog, self.library, change.path)
+        return None
+
+    def _stands(self, change: Change) -> bool:
+        entry = JournalEntry(change.path, change.field, change.before, change.after, ())
+        try:
+            return self.manager.standing(entry) == change.after != change.before
+        except OSError:
+            return False
+
+
+def make_durable(catalog: Catalog) -> None:
+    """From now on a commit is on the disk when it returns: a mark never outlives its journal entry in a power cut."""
+    catalog.conn.execute("PRAGMA synchronous = FULL")
+
+
+def journal_entry(session: Session, entry: Entry) -> JournalEntry:
+    """A journal row as photo managers see it, with where the photo's files lie now."""
+    lying = files.of_photo(session.catalog, entry.content_key) if entry.content_key else []
+    return JournalEntry(
+        Path(entry.path), entry.field, entry.before, entry.after, tuple(Path(file.path) for file in lying)
+    )
+
+
+def settle_planned(session: Session) -> None:
+    """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
+    states: dict[int, str] = {}
+    for entry in journal.planned(session.catalog):
+        sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
+        library = session.config.library_named(entry.library)
+        manager = managers_for(library).get(entry.manager) if library is not None else None
+        if manager is None:
+            continue  # its photo manager is not set up any more; should it come back, it can still tell
+        try:
+            stands = manager.standing(journal_entry(session, entry))
+        except OSError:
+            continue  # the disk is away: ask again next time
+        if stands == entry.after:
+            states[entry.id] = "done"
+        else:
+            states[entry.id] = "dropped" if stands == entry.before else "foreign"
+    journal.settle(session.catalog, states)
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return files.signed_signature((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
+
+
+def _record_touched(catalog: Catalog, library: str, path: Path) -> None:
+    """We changed a photo file ourselves and its picture is the same: a scan need not read it again."""
+    key, signature = files.content_keys_at(catalog, [str(path)]).get(str(path)), _signature(path)
+    if key is not None and signature is not None:
+        with catalog.db.atomic():
+            files.store(catalog, [SeenFile(str(path), library, signature, key, os.path.dirname(path))])
