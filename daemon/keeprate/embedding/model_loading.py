@@ -155,14 +155,17 @@ def _explained(spec: ModelSpec, location: str) -> Iterator[None]:
         if Path(location).is_dir():
             raise ModelError(
                 f"the model in {location} cannot be loaded: {type(error).__name__}: {reason}",
-                advice=("Save it again with save_pretrained(), with safetensors weights and its image processor."),
+                advice="Save it again with save_pretrained(), with safetensors weights and its image processor.",
                 path=Path(location),
             ) from error
         if not isinstance(error, OSError):
-            raise ModelError(f"the model {spec.path} cannot be loaded: {type(error).__name__}: {reason}") from error
+            raise ModelError(
+                f"the model {spec.path} cannot be loaded: {type(error).__name__}: {reason}",
+                advice="Choose another model, or delete its copy in the cache of Hugging Face and try again.",
+            ) from error
         raise ModelError(
             f"the model {spec.path} is not on this machine and cannot be downloaded: {reason}",
-            advice=(f"Check the id and the network, or download it where there is one: hf download {spec.path}"),
+            advice=f"Check the id and the network, or download it where there is one: hf download {spec.path}",
         ) from error
 
 
