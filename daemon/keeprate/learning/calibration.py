@@ -12,14 +12,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keeprate.learning.minimising import minimise
+
 SLOPE_SPREAD: Final = 2.0
 """Prior: the logarithm of the slope is within about ±2 of 0."""
 OFFSET_SPREAD: Final = 1.0
 """Prior: the offsets are within about ±1 of what the counts of labels say."""
 MOST_OF_A_BUCKET: Final = 2500
 """Few numbers are fitted: more photos of a bucket than this cost time and change nothing."""
-SLOPE_LIMITS: Final = (-7.0, 7.0)
-"""The logarithm of the slope stays in between: order without meaning (-7) to certainty."""
+SLOPE_LIMIT: Final = 7.0
+"""The logarithm of the slope stays within ± this: from order without meaning to certainty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,6 @@ def fit_calibration(
     prior: ten photos sorted without a mistake do not make anyone certain. Maximum a posteriori with the weak
     priors above: with two photos the counts decide, with some dozens the data do. Every bucket must occur.
     """
-    from scipy.optimize import minimize
-
     classes = logits.shape[1]
     taught = _thin_out(bucket_indices, classes)
     logits, bucket_indices = logits[taught], bucket_indices[taught]
@@ -77,24 +77,30 @@ def fit_calibration(
     centred = logits - logits.mean(axis=1, keepdims=True)
 
     def loss_and_gradient(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        slope, offsets = np.exp(parameters[0]), parameters[1:]
+        log_slope, offsets = _log_slope(parameters), parameters[1:]
+        slope = np.exp(log_slope)
         scores = slope * centred + offsets
         largest = scores.max(axis=1, keepdims=True)
         log_sums = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
         surprise = float(weights @ (log_sums - (targets * scores).sum(axis=1)))
         errors = weights[:, np.newaxis] * (np.exp(scores - log_sums[:, np.newaxis]) - targets)
         deviation = (offsets - expected_offsets) / OFFSET_SPREAD
-        prior = 0.5 * ((parameters[0] / SLOPE_SPREAD) ** 2 + float(deviation @ deviation))
+        prior = 0.5 * ((log_slope / SLOPE_SPREAD) ** 2 + float(deviation @ deviation))
         gradient = np.empty_like(parameters)
-        gradient[0] = slope * float((errors * centred).sum()) + parameters[0] / SLOPE_SPREAD**2
+        steepness = 1.0 - (log_slope / SLOPE_LIMIT) ** 2
+        gradient[0] = steepness * (slope * float((errors * centred).sum()) + log_slope / SLOPE_SPREAD**2)
         gradient[1:] = errors.sum(axis=0) + deviation / OFFSET_SPREAD
         return surprise + prior, gradient
 
     start = np.concatenate([[0.0], expected_offsets])
-    bounds = [SLOPE_LIMITS, *[(None, None)] * classes]
-    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    offsets = found.x[1:] - found.x[1:].mean()
-    return Calibration(float(np.exp(found.x[0])), tuple(float(offset) for offset in offsets))
+    found = minimise(loss_and_gradient, start)
+    offsets = found[1:] - found[1:].mean()
+    return Calibration(float(np.exp(_log_slope(found))), tuple(float(offset) for offset in offsets))
+
+
+def _log_slope(parameters: npt.NDArray[np.float64]) -> float:
+    """The first unknown bent into the limits, so that they need no special care."""
+    return SLOPE_LIMIT * float(np.tanh(parameters[0] / SLOPE_LIMIT))
 
 
 def _thin_out(bucket_indices: npt.NDArray[np.intp], classes: int) -> npt.NDArray[np.intp]:

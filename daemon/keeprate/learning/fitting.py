@@ -10,7 +10,7 @@ The order of things, and what keeps the figures honest:
    and decisions so made are what all metrics and the gate are computed from: no photo had a say in its own figure.
 5. The head itself gets the candidate, calibration and threshold that are best over all folds, and all photos.
 
-Runs in the worker; imports scipy through `logistic` and `calibration`, and no torch.
+Runs in the worker; imports no torch.
 """
 
 from __future__ import annotations

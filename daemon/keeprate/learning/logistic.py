@@ -18,7 +18,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-MOST_STEPS: Final = 200
+from keeprate.learning.minimising import minimise
+
 RANK_TOLERANCE: Final = 1e-7
 """Directions with less than this share of the largest spread carry float32 rounding, not information."""
 TYPICAL_CURVATURE: Final = 0.15
@@ -88,8 +89,6 @@ def fit(
     `sample_weights` (n, m) has a column per model; 0 leaves a photo out. A column must not be all zero, and every
     bucket must have weight in it, or that bucket's bias runs away. `start` is a solution for a nearby penalty.
     """
-    from scipy.optimize import minimize
-
     coordinates = rotation.coordinates
     count, rank = coordinates.shape
     models = sample_weights.shape[1]
@@ -118,7 +117,5 @@ def fit(
         return loss, (gradient * unit).ravel()
 
     first = np.zeros(shape) if start is None else np.concatenate([start.weights, start.biases[np.newaxis]]) / unit
-    options = {"maxiter": MOST_STEPS, "ftol": 1e-8, "gtol": 1e-6}
-    found = minimize(loss_and_gradient, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    solution = found.x.reshape(shape) * unit
+    solution = minimise(loss_and_gradient, first.ravel()).reshape(shape) * unit
     return Fits(solution[:-1], solution[-1])
