@@ -54,9 +54,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     needs_root()
     folder = tmp_path / "tiny"
     folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.decode().strip()}")
     (folder / "filler").write_bytes(bytes(200 * 1024))

@@ -33,7 +33,7 @@ class ConfigError(KeeprateError):
     exit_code = 2
 
 
-class UsageProblem(KeeprateError):
+class UsageError(KeeprateError):
     """The command was asked for something that does not exist or makes no sense."""
 
     slug = "usage"

@@ -96,9 +96,7 @@ def read_file(path: Path, *, maximum_bytes: int | None = None) -> tuple[bytes, F
     return data, after
 
 
-def replace_file(
-    path: Path, data: bytes, *, seen: FileState | None = None, mtime_ns: int | None = None
-) -> FileState:
+def replace_file(path: Path, data: bytes, *, seen: FileState | None = None, mtime_ns: int | None = None) -> FileState:
     """Give the file at `path` the content `data`, atomically; returns its new state.
 
     An existing file keeps its owner, permissions, access list and extended attributes; a new one gets what

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from keeprate.catalog import Catalog, models
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 from support.catalogs import add_file, add_vector
 
 
@@ -36,9 +36,9 @@ def test_other_weights_under_the_same_name_drop_the_old_vectors(catalog: Catalog
 
 
 def test_mistakes_are_sentences(catalog: Catalog) -> None:
-    with pytest.raises(UsageProblem, match="no model called 'clip'"):
+    with pytest.raises(UsageError, match="no model called 'clip'"):
         models.activate(catalog, "clip")
-    with pytest.raises(UsageProblem, match="cannot be removed"):
+    with pytest.raises(UsageError, match="cannot be removed"):
         models.remove(catalog, "builtin")
-    with pytest.raises(UsageProblem, match="registered already"):
+    with pytest.raises(UsageError, match="registered already"):
         models.add(catalog, "builtin", "x", embed_dim=None, revision=None)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from keeprate.demo.pictures import SamplePicture, make_pictures
 from keeprate.demo.samples import COPIES, FEWEST, Samples, Truth, fill
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,9 @@ def test_sorted_photos_bring_their_truth_along(own_photos: Path, tmp_path: Path,
 
 def test_too_few_photos_and_no_folder_are_refused(tmp_path: Path) -> None:
     make_pictures(tmp_path / "few", 2)
-    with pytest.raises(UsageProblem, match="Only 2 photos"):
+    with pytest.raises(UsageError, match="Only 2 photos"):
         fill(tmp_path / "library", tmp_path / "few")
-    with pytest.raises(UsageProblem, match="no such folder"):
+    with pytest.raises(UsageError, match="no such folder"):
         fill(tmp_path / "library", tmp_path / "none")
 
 

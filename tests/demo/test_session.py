@@ -14,7 +14,7 @@ import pytest
 from keeprate.demo import session
 from keeprate.demo.samples import Truth
 from keeprate.demo.session import DemoStep, area_under_curve, run_demo
-from keeprate.errors import KeeprateError, UsageProblem
+from keeprate.errors import KeeprateError, UsageError
 from support.waiting import wait_until
 
 
@@ -35,7 +35,7 @@ def test_area_under_curve(judged: list[tuple[float, bool]], expected: float) -> 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UsageProblem, match="empty folder"):
+    with pytest.raises(UsageError, match="empty folder"):
         run_demo(None, folder=tmp_path, report=lambda step: None)
     assert os.listdir(tmp_path) == ["mine.txt"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 from keeprate.learning.dataset import DataSet, NotEnoughLabels
 from keeprate.learning.fitting import TrainingResult, train
 from keeprate.learning.metrics import calibration_error, roc_auc
@@ -182,12 +182,12 @@ def test_a_threshold_by_hand_is_kept_and_reported() -> None:
 
 @pytest.mark.parametrize("threshold", [7.0, 0.0, 1.0, -0.1, float("nan")])
 def test_a_threshold_that_makes_no_sense_is_refused(threshold: float) -> None:
-    with pytest.raises(UsageProblem, match="not between 0 and 1"):
+    with pytest.raises(UsageError, match="not between 0 and 1"):
         trained(clouds((5, 5)), threshold=threshold)
 
 
 def test_a_threshold_needs_two_buckets() -> None:
-    with pytest.raises(UsageProblem, match="two buckets; this one has 3"):
+    with pytest.raises(UsageError, match="two buckets; this one has 3"):
         trained(clouds((5, 5, 5)), threshold=0.5)
 
 

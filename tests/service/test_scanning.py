@@ -48,7 +48,12 @@ def test_an_unchanged_library_is_rescanned_without_reading(
     scan(session)
     os.rename(root / "in", root / "renamed")
     read: list[Path] = []
-    monkeypatch.setattr(scanning, "content_key", lambda path: read.append(path) or "none")
+
+    def note(path: Path) -> str:
+        read.append(path)
+        return "none"
+
+    monkeypatch.setattr(scanning, "content_key", note)
     assert scan(session).moved == 3
     assert scan(session).files == 3
     assert read == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeprate.catalog.connection import Catalog
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ def use(catalog: Catalog, head: str, version: int) -> HeadVersion:
     """Put an earlier version into use again.
 
     Raises:
-        UsageProblem: there is no such version, or its file was not kept.
+        UsageError: there is no such version, or its file was not kept.
     """
     chosen = next((one for one in history(catalog, head) if one.version == version), None)
     if chosen is None or chosen.file is None:
-        raise UsageProblem(
+        raise UsageError(
             f"The head {head!r} has no version {version} to go back to.",
             advice=f"`keeprate heads history --head {head}` lists them.",
         )

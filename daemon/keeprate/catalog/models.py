@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.catalog.connection import Catalog
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 
 BUILTIN = "builtin"
 
@@ -44,12 +44,12 @@ def named(catalog: Catalog, name: str) -> Model:
     """The model called `name`.
 
     Raises:
-        UsageProblem: there is none; names those that there are.
+        UsageError: there is none; names those that there are.
     """
     row = catalog.conn.execute(_SELECT + " WHERE name = ?", (name,)).fetchone()
     if row is None:
         known = ", ".join(model.name for model in all_models(catalog))
-        raise UsageProblem(
+        raise UsageError(
             f"There is no model called {name!r}.",
             advice=f"Registered are: {known}. `keeprate model add` registers another.",
         )
@@ -65,10 +65,10 @@ def add(catalog: Catalog, name: str, path: str, *, embed_dim: int | None, revisi
     """Register a model.
 
     Raises:
-        UsageProblem: the name is taken.
+        UsageError: the name is taken.
     """
     if catalog.conn.execute("SELECT 1 FROM models WHERE name = ?", (name,)).fetchone():
-        raise UsageProblem(
+        raise UsageError(
             f"A model called {name!r} is registered already.",
             advice=f"Choose another name, or `keeprate model remove {name}` first.",
         )
@@ -93,11 +93,11 @@ def remove(catalog: Catalog, name: str) -> Model:
     """Forget a model and every vector by it (H12); the built-in one takes over if it was active.
 
     Raises:
-        UsageProblem: it is unknown or built in.
+        UsageError: it is unknown or built in.
     """
     model = named(catalog, name)
     if model.path == BUILTIN:
-        raise UsageProblem("The built-in model cannot be removed.", advice="Activate another one instead.")
+        raise UsageError("The built-in model cannot be removed.", advice="Activate another one instead.")
     with catalog.db.atomic():
         catalog.conn.execute("DELETE FROM models WHERE id = ?", (model.id,))  # embeddings follow by cascade
         if model.active:

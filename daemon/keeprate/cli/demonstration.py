@@ -66,11 +66,11 @@ def _tell(result: DemoResult) -> None:
         f"\n{result.kept} moved into keep/ and {result.deleted} into delete/ were enough to tell the other "
         f"{result.unseen} apart with an AUC of {result.auc:.3f} (0.5: a guess, 1: perfect)."
     )
-    places = "that folder of links, which" if result.marked == 1 else f"{result.marked} places, which"
+    written = "that folder of links" if result.marked == 1 else f"{result.marked} places"
     say(
-        f"{result.embedded} photos embedded in {result.seconds:.0f} s in all. Written was {places} `keeprate undo --all`"
+        f"{result.embedded} photos embedded, {result.seconds:.0f} s in all. Marks written: {written}; no photo was touched"
     )
-    say("takes back; no photo was touched but by moving it, which the demo did as you would.")
+    say("but by moving it into a bucket, as you would. `keeprate undo --all` takes the marks back.")
     say(f"\nLook at it: open {result.view_folder} in your photo viewer, or")
     say(f"  KEEPRATE_HOME={result.home} keeprate status")
     say(f"Everything lies in {result.folder}; delete it when you are done.")

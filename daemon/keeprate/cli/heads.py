@@ -65,7 +65,7 @@ def rollback(
     """Go back to an earlier version of a head; photos are scored and marked by it from now on."""
     from keeprate.catalog import heads
     from keeprate.cli.steps import at_work
-    from keeprate.errors import UsageProblem
+    from keeprate.errors import UsageError
     from keeprate.service.scoring import score
 
     with at_work(quiet=False) as session:
@@ -78,7 +78,7 @@ def rollback(
                 if one.file is not None and current is not None and one.version < current.version
             ]
             if not earlier:
-                raise UsageProblem(f"The head {head!r} has no earlier version to go back to.")
+                raise UsageError(f"The head {head!r} has no earlier version to go back to.")
             version = earlier[0]
         chosen = heads.use(session.catalog, head, version)
         scored = score(session, head).scored

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_json, print_table, printable, say
-from keeprate.errors import KeeprateError, UsageProblem
+from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
     from keeprate.service.session import Session
@@ -150,7 +150,7 @@ def list_photos(
 ) -> None:
     """Photos by their score, those you have not decided on yet."""
     if sum((as_json, as_csv, parquet is not None)) > 1:
-        raise UsageProblem("Choose one of --json, --csv and --parquet.")
+        raise UsageError("Choose one of --json, --csv and --parquet.")
     with _session() as session:
         if library is not None:
             session.libraries(library)

@@ -67,13 +67,13 @@ def add(
 
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.known_models import KNOWN_MODELS
-    from keeprate.errors import UsageProblem
+    from keeprate.errors import UsageError
     from keeprate.paths import locate_home
 
     if path is None:
         entry = next((one for one in KNOWN_MODELS if one.name == name), None)
         if entry is None:
-            raise UsageProblem(
+            raise UsageError(
                 f"{name!r} is not a model that keeprate knows by name.",
                 advice="Say where it is with --path, or look at `keeprate model list --known`.",
             )
@@ -82,7 +82,7 @@ def add(
     looks_local = local.is_absolute() or path.startswith((".", "~")) or local.is_dir()
     if looks_local:
         if not local.is_dir():
-            raise UsageProblem("There is no such folder.", path=local, advice="Name the folder with its config.json.")
+            raise UsageError("There is no such folder.", path=local, advice="Name the folder with its config.json.")
         path = str(local.absolute())
     with open_catalog(locate_home().catalog_file) as catalog:
         models.add(catalog, name, path, embed_dim=dim, revision=revision)

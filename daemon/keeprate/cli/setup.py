@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from keeprate.cli.output import JsonOption, print_json, say
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 
@@ -48,9 +48,7 @@ def init(
     root = folder.expanduser().absolute()
     _check_folder(root)
     if viewer not in VIEWERS:
-        raise UsageProblem(
-            f"There is no profile for the viewer {viewer!r}.", advice=f"Known are: {', '.join(VIEWERS)}."
-        )
+        raise UsageError(f"There is no profile for the viewer {viewer!r}.", advice=f"Known are: {', '.join(VIEWERS)}.")
     called = name or re.sub(r"[^\w .-]", "-", root.name).lstrip(" .-") or "photos"
     view = (view_folder or view_folder_beside(root, home.views_dir / called)).expanduser().absolute()
     library: dict[str, Any] = {
@@ -61,7 +59,7 @@ def init(
         "marks": marks_for(viewer, view),
     }
     if load_config(home.config_file).library_named(called) is not None:
-        raise UsageProblem(
+        raise UsageError(
             f"There is a library called {called!r} already.", path=home.config_file, advice="Name this one with --name."
         )
     config = add_library(home.config_file, library)
@@ -84,16 +82,16 @@ def init(
 
 def _check_folder(root: Path) -> None:
     if not root.is_dir():
-        raise UsageProblem("There is no such folder.", path=root, advice="Name the folder that holds your photos.")
+        raise UsageError("There is no such folder.", path=root, advice="Name the folder that holds your photos.")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise UsageProblem("The folder cannot be read.", path=root, advice="Look at its permissions.")
+        raise UsageError("The folder cannot be read.", path=root, advice="Look at its permissions.")
 
 
 def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageProblem(
+        raise UsageError(
             f"The folder cannot be made: {error.strerror}.",
             path=path,
             advice="Make it yourself, or choose another.",

@@ -177,12 +177,12 @@ def undo(
 ) -> None:
     """Take marks back: what keeprate wrote goes, what you wrote stays."""
     from keeprate.catalog import journal
-    from keeprate.errors import UsageProblem
+    from keeprate.errors import UsageError
     from keeprate.service.tasks import UndoOutcome, UndoTask
     from keeprate.service.worker_client import worker
 
     if everything and run is not None:
-        raise UsageProblem("--all and --run cannot both be given.")
+        raise UsageError("--all and --run cannot both be given.")
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         chosen = None if everything else run if run is not None else journal.last_write_run(session.catalog)
         nothing = chosen is None and not everything

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from keeprate.demo.faults import spoil
 from keeprate.demo.pictures import SamplePicture, make_pictures
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 
 DRAWN = 120
 """So many sample photos are drawn."""
@@ -69,13 +69,13 @@ def fill(library: Path, photos: Path | None) -> Samples:
     """Put photos into the folder `library`: drawn ones, or copies of those in `photos`.
 
     Raises:
-        UsageProblem: `photos` is no folder, or holds fewer than `FEWEST` photos that can be read.
+        UsageError: `photos` is no folder, or holds fewer than `FEWEST` photos that can be read.
         OSError: a photo cannot be written.
     """
     if photos is None:
         return Samples(tuple(make_pictures(library, DRAWN)), Truth.DRAWN)
     if not photos.is_dir():
-        raise UsageProblem("There is no such folder.", path=photos, advice="Name a folder that holds photos.")
+        raise UsageError("There is no such folder.", path=photos, advice="Name a folder that holds photos.")
     folders = _sorted_folders(photos)
     if folders is None:
         copies = _half_spoiled(_chosen(photos, COPIES), library / "inbox")
@@ -84,7 +84,7 @@ def fill(library: Path, photos: Path | None) -> Samples:
         found = [(path, folder == folders[0]) for folder in folders for path in _chosen(folder, COPIES // 2)]
         samples = Samples(tuple(_copied(found, library / "inbox")), Truth.SORTED)
     if len(samples.pictures) < FEWEST:
-        raise UsageProblem(
+        raise UsageError(
             f"Only {len(samples.pictures)} photos were found; the demo needs {FEWEST}.",
             path=photos,
             advice="Name a folder with more photos, or leave it out to see the demo on sample photos.",

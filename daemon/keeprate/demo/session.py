@@ -26,7 +26,7 @@ import tomlkit
 
 from keeprate.demo.pictures import SamplePicture
 from keeprate.demo.samples import Truth, fill
-from keeprate.errors import KeeprateError, UsageProblem
+from keeprate.errors import KeeprateError, UsageError
 
 PATIENCE_S = 180.0
 """For this long the demo waits for each thing that the daemon shall do."""
@@ -133,7 +133,7 @@ def run_demo(
         report: called with each step.
 
     Raises:
-        UsageProblem: `photos` or `folder` cannot be used.
+        UsageError: `photos` or `folder` cannot be used.
         KeeprateError: a command failed, or the daemon did not do its work within `PATIENCE_S`.
         OSError: the demo's folder cannot be written.
     """
@@ -202,7 +202,7 @@ def _own_folder(folder: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="keeprate-demo-"))
     folder = folder.expanduser().absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageProblem("The demo needs a new or an empty folder.", path=folder, advice="Choose another one.")
+        raise UsageError("The demo needs a new or an empty folder.", path=folder, advice="Choose another one.")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -22,9 +22,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 from keeprate.learning import gate, logistic
 from keeprate.learning.calibration import fit_calibration
 from keeprate.learning.dataset import FEW_LABELS, DataSet
@@ -105,7 +105,7 @@ def train(
     overrides the chosen one (two buckets, between 0 and 1). `progress` is called with a share of the work, 0–1, and
     may raise to stop. 200 × 1280 takes about 0.2 s, 25,000 × 768 about 8 s (with signals 13 s) of one core.
 
-    Raises NotEnoughLabels if a bucket has fewer than two photos, UsageProblem for a threshold that makes no sense.
+    Raises NotEnoughLabels if a bucket has fewer than two photos, UsageError for a threshold that makes no sense.
     """
     dataset.require_enough_labels(head_name)
     _check_threshold(threshold, dataset)
@@ -173,9 +173,9 @@ def _check_threshold(threshold: float | None, dataset: DataSet) -> None:
     if threshold is None:
         return
     if len(dataset.buckets) != 2:
-        raise UsageProblem(f"A threshold needs a head with two buckets; this one has {len(dataset.buckets)}.")
+        raise UsageError(f"A threshold needs a head with two buckets; this one has {len(dataset.buckets)}.")
     if not 0.0 < threshold < 1.0:
-        raise UsageProblem(f"The threshold {threshold:g} is not between 0 and 1.")
+        raise UsageError(f"The threshold {threshold:g} is not between 0 and 1.")
 
 
 def _cross_validate(dataset: DataSet, folds: Folds, report: Callable[[float], None]) -> list[_Candidate]:

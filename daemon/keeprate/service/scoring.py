@@ -11,7 +11,6 @@ from keeprate.catalog import embeddings, heads, scores
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import KeeprateError
 from keeprate.learning.heads import Head, load_head
-from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.service.session import Progress, Session
 
 PROGRESS_FROM = 20_000
@@ -59,7 +58,8 @@ def _score_head(session: Session, version: HeadVersion) -> int:
         version.model_id,
         head=version.head,
         version=version.version,
-        signals_version=SIGNALS_VERSION if head.uses_signals else None,
+        # signals measured anew by a later version are not what this head has learned from
+        signals_version=head.signals_version if head.uses_signals else None,
     ):
         keys += chunk.content_keys
         rows.append(head.probabilities(chunk.vectors, chunk.signals))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from keeprate.catalog import Catalog, open_catalog
 from keeprate.config.load import load_config
 from keeprate.config.models import Config, LibraryConfig
-from keeprate.errors import UsageProblem
+from keeprate.errors import UsageError
 from keeprate.paths import Home
 
 
@@ -57,11 +57,11 @@ class Session:
         """The library called `name`, or all.
 
         Raises:
-            UsageProblem: there is no such library, or none at all.
+            UsageError: there is no such library, or none at all.
         """
         if name is None:
             if not self.config.library:
-                raise UsageProblem(
+                raise UsageError(
                     "There is no library yet.",
                     advice="`keeprate init FOLDER` makes the first one.",
                     path=self.home.config_file,
@@ -70,20 +70,20 @@ class Session:
         library = self.config.library_named(name)
         if library is None:
             known = ", ".join(one.name for one in self.config.library) or "none"
-            raise UsageProblem(f"There is no library called {name!r}.", advice=f"Known are: {known}.")
+            raise UsageError(f"There is no library called {name!r}.", advice=f"Known are: {known}.")
         return (library,)
 
     def heads(self, name: str | None = None) -> dict[str, tuple[str, ...]]:
         """Head name → buckets: of the head called `name`, or of all.
 
         Raises:
-            UsageProblem: there is no such head.
+            UsageError: there is no such head.
         """
         heads = self.config.heads()
         if name is None:
             return heads
         if name not in heads:
-            raise UsageProblem(f"There is no head called {name!r}.", advice=f"Known are: {', '.join(heads) or 'none'}.")
+            raise UsageError(f"There is no head called {name!r}.", advice=f"Known are: {', '.join(heads) or 'none'}.")
         return {name: heads[name]}
 
 

@@ -31,7 +31,7 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
     taken into use; nothing at all is done if neither labels nor model have changed since the last one.
 
     Raises:
-        UsageProblem: there is no such head, or the threshold makes no sense for it.
+        UsageError: there is no such head, or the threshold makes no sense for it.
     """
     started = time.monotonic()
     (buckets,) = session.heads(task.head).values()
@@ -163,7 +163,7 @@ def _record(
         metrics=json.loads(result.metrics.to_json()),
         file=file,
         in_use=promote,
-        reason=" ".join((result.decision.reason, *result.warnings)),
+        reason=" ".join((result.decision.reason, result.reliability, *result.warnings)),
     )
     heads.add(session.catalog, version)
     return version
