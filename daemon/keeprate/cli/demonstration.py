@@ -67,9 +67,7 @@ def _tell(result: DemoResult) -> None:
         f"{result.unseen} apart with an AUC of {result.auc:.3f} (0.5: a guess, 1: perfect)."
     )
     written = "that folder of links" if result.marked == 1 else f"{result.marked} places"
-    say(
-        f"{result.embedded} photos embedded, {result.seconds:.0f} s in all. Marks written: {written}; no photo was touched"
-    )
+    say(f"{result.embedded} photos embedded, {result.seconds:.0f} s. Marks written: {written}; no photo was touched")
     say("but by moving it into a bucket, as you would. `keeprate undo --all` takes the marks back.")
     say(f"\nLook at it: open {result.view_folder} in your photo viewer, or")
     say(f"  KEEPRATE_HOME={result.home} keeprate status")
