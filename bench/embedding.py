@@ -105,9 +105,14 @@ def _compare(images: int, repeats: int, *, as_json: bool) -> None:
         "pipeline_rate": rate,
         "ratio": statistics.median(ours.rate / theirs.rate for ours, theirs in zip(pipelines, loops, strict=True)),
         "bound": bound,
-        "fraction_of_bound": rate / bound,
-        "fraction_of_bound_with_signals": rate
-        / (CORES * 1000 / (middle.decode_ms + middle.signals_ms + middle.forward_ms)),
+        "fraction_of_bound": statistics.median(
+            run.rate * (cost.decode_ms + cost.forward_ms) / CORES / 1000
+            for run, cost in zip(pipelines, costs, strict=True)
+        ),
+        "fraction_of_bound_with_signals": statistics.median(
+            run.rate * (cost.decode_ms + cost.signals_ms + cost.forward_ms) / CORES / 1000
+            for run, cost in zip(pipelines, costs, strict=True)
+        ),
         **asdict(middle),
         "min_cosine": float(similarities.diagonal().min()),
         "nearest_is_same_picture": float((centred.argmax(axis=1) == np.arange(len(centred))).mean()),

@@ -1,0 +1,271 @@
+"""Which benches there are, what their figures are called, and what must be reached.
+
+A *must* is a promise of the project: `run.py` fails when one is missed. Everything else is shown and not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number that a bench prints: its key in the bench's JSON, and what to call it."""
+
+    key: str
+    what: str
+    unit: str = ""
+    digits: int = 2
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def must(self) -> str:
+        """What must be reached, in words; empty if nothing must."""
+        if self.at_least is not None:
+            return f"≥ {self._shown(self.at_least)}"
+        return "" if self.at_most is None else f"≤ {self._shown(self.at_most)}"
+
+    def shown(self, value: float) -> str:
+        return self._shown(value, digits=self.digits)
+
+    def reached(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+    def _shown(self, value: float, digits: int | None = None) -> str:
+        number = f"{value:,g}" if digits is None else f"{value:,.{digits}f}"
+        return f"{number} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A further table of one bench: every cell is text."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def _as_it_is(answer: Any) -> Values:
+    values: Values = answer
+    return values
+
+
+def _no_tables(_: Any) -> tuple[Table, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A script in this folder that prints JSON, and how to read it."""
+
+    name: str
+    title: str
+    method: str
+    """How it is measured, in a sentence or two, for whoever doubts the figures."""
+    figures: tuple[Figure, ...]
+    arguments: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    """Arguments for a first look in seconds, whose figures say little."""
+    values_of: Callable[[Any], Values] = _as_it_is
+    tables_of: Callable[[Any], tuple[Table, ...]] = _no_tables
+    script: str = ""
+    only_when_asked: bool = False
+
+    @property
+    def file_name(self) -> str:
+        return self.script or f"{self.name}.py"
+
+
+def _learning_values(answer: Any) -> Values:
+    values = {
+        f"{line['photos']} {line['labels']} {line['proportion']} {key}": line[key]
+        for line in answer["quality"]
+        for key in ("roc_auc", "calibration_error")
+    }
+    return values | {line["what"]: line["seconds"] for line in answer["speed"]}
+
+
+def _learning_tables(answer: Any) -> tuple[Table, ...]:
+    if not answer["quality"]:
+        return ()
+    columns = ("photos", "labels", "proportion", "ROC AUC", "average precision", "accuracy", "ECE", "AUC it expected")
+    rows = tuple(
+        (
+            line["photos"], str(line["labels"]), line["proportion"], f"{line['roc_auc']:.3f}",
+            f"{line['average_precision']:.3f}", f"{line['accuracy']:.3f}", f"{line['calibration_error']:.3f}",
+            f"{line['expected_roc_auc']:.3f}",
+        )
+        for line in answer["quality"]
+    )  # fmt: skip
+    return (Table(columns, rows),)
+
+
+def _harm_values(answer: Any) -> Values:
+    sums = ("files", "written", "user_values_changed", "other_bytes_changed", "pixels_changed", "undone_byte_exact")
+    values: dict[str, float] = {key: sum(report[key] for report in answer) for key in sums}
+    for key in ("failures", "undone_same_metadata"):
+        values[key] = sum(len(report[key]) for report in answer)
+    return values
+
+
+BENCHES = (
+    Bench(
+        "embedding",
+        "Photos become vectors",
+        "JPEGs of 12 megapixels and a random model of the true size of CLIP ViT-B/32. The plain loop (full decode, the "
+        "model's own processor, one picture at a time, one commit each) and keeprate's pipeline take turns, each in a "
+        "process of its own. The bound is cores / (decode + forward), from one-thread costs measured in between.",
+        (
+            Figure("ratio", "times the rate of the plain loop", "×", at_least=7),
+            Figure("min_cosine", "least cosine to the plain loop's vectors", digits=5, at_least=0.999),
+            Figure("pipeline_peak_rss_mb", "largest memory while embedding", "MB", 0, at_most=1000),
+            Figure("fraction_of_bound", "share of the bound that is reached", at_least=0.85),
+            Figure("images", "pictures", digits=0),
+            Figure("pipeline_rate", "keeprate", "pictures/s", 1),
+            Figure("loop_rate", "plain loop", "pictures/s", 1),
+            Figure("bound", "bound", "pictures/s", 1),
+            Figure("decode_ms", "decoding and preparing, one thread", "ms", 1),
+            Figure("forward_ms", "forward pass in batches of 8, one thread", "ms", 1),
+            Figure("signals_ms", "signals and perceptual hash, one thread (not in the bound)", "ms", 1),
+            Figure("nearest_is_same_picture", "pictures whose nearest vector is their own by the loop"),
+            Figure("loop_peak_rss_mb", "largest memory of the plain loop", "MB", 0),
+            Figure("pipeline_load_s", "until the model is ready", "s", 1),
+        ),
+        arguments=("--images", "100", "--repeats", "3"),
+        quick=("--images", "8", "--repeats", "1"),
+    ),
+    Bench(
+        "library",
+        "A large library",
+        "100,000 small valid JPEGs, all different, in 1,000 folders, in a real catalog; whole scans by keeprate and "
+        "bare walks (os.scandir and stat of every file) take turns, and the ratio is the median of the pairs. Then a "
+        "folder of 1,000 embedded photos is renamed, and an audit hook counts every file that is opened.",
+        (
+            Figure("rescan_ratio", "rescan of an unchanged library, against a bare walk", "×", at_most=3),
+            Figure("rename_files_opened", "files opened after a folder of 1,000 was renamed", digits=0, at_most=0),
+            Figure("rename_photos_embedded", "photos embedded after that", digits=0, at_most=0),
+            Figure("files", "files", digits=0),
+            Figure("rescan_s", "rescan", "s"),
+            Figure("rescan_cpu_s", "rescan, processor time", "s"),
+            Figure("bare_walk_s", "bare walk", "s"),
+            Figure("first_scan_s", "first scan, content keys included", "s", 1),
+            Figure("rename_seen_by_events_s", "the rename, told by events", "s", 3),
+            Figure("rename_seen_by_full_scan_s", "the rename, found by a full scan", "s", 3),
+        ),
+        quick=("--files", "5000", "--folders", "50", "--pairs", "3", "--renamed", "100"),
+    ),
+    Bench(
+        "scanning",
+        "The parts of a rescan",
+        "The parts alone, over empty files: walking, comparing with signatures in memory, reading these from SQLite.",
+        (
+            Figure("bare_median_s", "os.scandir and stat of every file", "s", 3),
+            Figure("walk_median_s", "keeprate's walk", "s", 3),
+            Figure("mapping_median_s", "walk and comparison, signatures in memory", "s", 3),
+            Figure("database_median_s", "walk and comparison, signatures from SQLite", "s", 3),
+        ),
+        quick=("--files", "5000", "--folders", "50", "--repeat", "3"),
+    ),
+    Bench(
+        "scoring",
+        "Scoring everything",
+        "100,000 vectors of 512 components with signals, in SQLite. `score` reads all of them, computes, and writes "
+        "all scores back, in one thread: processor time is what it takes on a machine that does nothing else.",
+        (
+            Figure("score_new_cpu_s", "100,000 photos scored for the first time, processor time", "s", at_most=2),
+            Figure("score_old_cpu_s", "100,000 photos scored anew by a new head, processor time", "s", at_most=2),
+            Figure("photos", "photos", digits=0),
+            Figure("score_new_s", "scored for the first time, by the clock", "s"),
+            Figure("score_old_s", "scored anew, by the clock", "s"),
+            Figure("read_and_compute_cpu_s", "of it reading and computing, processor time", "s"),
+            Figure("write_cpu_s", "of it writing, processor time", "s"),
+        ),
+        quick=("--photos", "5000", "--repeats", "1"),
+    ),
+    Bench(
+        "idle",
+        "The daemon at rest",
+        "A real `keeprate run` that has just embedded 1,000 photos with the built-in model; its worker has ended.",
+        (
+            Figure("idle_rss_mb", "resident memory of the idle daemon", "MB", 1, at_most=120),
+            Figure("idle_pss_mb", "of it, shared pages counted in proportion (PSS)", "MB", 1),
+            Figure("idle_uss_mb", "of it, its own alone (USS)", "MB", 1),
+            Figure("idle_cpu_s", "processor time used in 20 idle seconds", "s"),
+            Figure("idle_wakeups_a_second", "wake-ups a second, main thread", digits=1),
+            Figure("idle_threads", "threads", digits=0),
+            Figure("idle_file_descriptors", "file descriptors", digits=0),
+            Figure("embedded_after_s", "from its start until 1,000 photos (0.3 megapixels) were embedded", "s", 1),
+        ),
+        quick=("--photos", "60", "--seconds", "3"),
+    ),
+    Bench(
+        "learning",
+        "Learning from few labels",
+        "Real photos with an ImageNet backbone (mobilenetv2-224); trained on some, tested on all others; means of five "
+        "draws. ECE is the expected calibration error. The training times are those of made vectors.",
+        (
+            Figure("hotdog 100 1:1 roc_auc", "ROC AUC from 100 labels, hot dogs", digits=3, at_least=0.97),
+            Figure("hotdog 100 1:1 calibration_error", "calibration error from 100 labels", digits=3, at_most=0.07),
+            Figure("train 200 × 1280", "training, 200 labels × 1280", "s"),
+            Figure("train 200 × 1280 + 12 signals", "training, 200 labels × 1280, and 12 signals", "s"),
+            Figure("train 25000 × 768", "training, 25,000 labels × 768", "s", 1),
+            Figure("train 25000 × 768 + 12 signals", "training, 25,000 labels × 768, and 12 signals", "s", 1),
+            Figure("groups 25000 × 768", "finding shoots and near-duplicates among 25,000", "s", 1),
+        ),
+        quick=("--draws", "1"),
+        values_of=_learning_values,
+        tables_of=_learning_tables,
+    ),
+    Bench(
+        "decoding",
+        "Reading one photo",
+        "JPEGs of 12 megapixels, made of real photos; medians of processor time, one thread.",
+        (
+            Figure("full decode and bicubic resize to 224, ms", "full decode and resize to 224", "ms", 1),
+            Figure("open_picture for 224, ms", "keeprate, for a model that sees 224 pixels", "ms", 1),
+            Figure("open_picture for 384, ms", "keeprate, for 384", "ms", 1),
+            Figure("open_picture for 518, ms", "keeprate, for 518", "ms", 1),
+            Figure("content key, ms", "content key", "ms", 1),
+            Figure("signals, ms", "signals", "ms", 1),
+            Figure("perceptual hash, ms", "perceptual hash", "ms", 1),
+            Figure("embedding, small against full, least cosine", "least cosine, decoded small against full", digits=4),
+        ),
+        quick=("--photos", "2"),
+    ),
+    Bench(
+        "harmless",
+        "No photo is harmed",
+        "Odd and metadata-rich photos are marked, in sidecars and inside JPEGs, marked again and unmarked; exiftool "
+        "and Pillow, which know nothing of keeprate, count what is different. `make prove-harmless` says more.",
+        (
+            Figure("user_values_changed", "values of the user changed by marking", digits=0, at_most=0),
+            Figure("other_bytes_changed", "files with bytes changed outside the mark's place", digits=0, at_most=0),
+            Figure("pixels_changed", "pictures whose pixels changed", digits=0, at_most=0),
+            Figure("failures", "failures", digits=0, at_most=0),
+            Figure("files", "files, both ways", digits=0),
+            Figure("written", "of them marked", digits=0),
+            Figure(
+                "undone_byte_exact", "pictures and sidecars that are the same to the byte after unmarking", digits=0
+            ),
+            Figure("undone_same_metadata", "others: their metadata are the same", digits=0),
+        ),
+        quick=("--at-most", "12"),
+        values_of=_harm_values,
+        script="prove_harmless.py",
+    ),
+    Bench(
+        "installation",
+        "The light installation",
+        "A fresh virtual environment, `pip install -c constraints.txt .`: all that is needed with the built-in model.",
+        (
+            Figure("size_mb", "light installation on disk, pip left out", "MB", 0, at_most=300),
+            Figure("packages", "packages", digits=0),
+            Figure("seconds", "until it was installed", "s", 0),
+        ),
+        only_when_asked=True,
+    ),
+)
