@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,5 +73,10 @@ def _tell(result: DemoResult) -> None:
     say(f"{result.embedded} photos embedded, {result.seconds:.0f} s. Marks written: {written}; no photo was touched")
     say("but by moving it into a bucket, as you would. `keeprate undo --all` takes the marks back.")
     say(f"\nLook at it: open {result.view_folder} in your photo viewer, or")
-    say(f"  KEEPRATE_HOME={result.home} keeprate status")
+    say(f"  KEEPRATE_HOME={shlex.quote(str(result.home))} {_command()} status")
     say(f"Everything lies in {result.folder}; delete it when you are done.")
+
+
+def _command() -> str:
+    """How to call keeprate from the person's shell."""
+    return "keeprate" if shutil.which("keeprate") else shlex.quote(sys.argv[0])
