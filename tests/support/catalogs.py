@@ -17,8 +17,8 @@ def add_file(catalog: Catalog, path: str, key: str | None, library: str = "camer
         files.store(catalog, [SeenFile(path, library, (10, 20, 30, inode), key, os.path.dirname(path))])
 
 
-def add_vector(catalog: Catalog, key: str, vector: list[float], model_id: int = 1) -> None:
+def add_vector(catalog: Catalog, key: str, vector: list[float], model_id: int = 1, signals_version: int = 1) -> None:
     """A vector and signals for a photo that has a file already."""
     new = NewEmbedding(key, np.array(vector, np.float32), np.zeros(3, np.float32), 0, "jpeg", 40, 30, None, None)
     with catalog.db.atomic():
-        embeddings.store(catalog, model_id, 1, [new])
+        embeddings.store(catalog, model_id, signals_version, [new])
