@@ -83,6 +83,14 @@ def count(catalog: Catalog) -> int:
     return int(catalog.conn.execute("SELECT count(*) FROM problems").fetchone()[0])
 
 
+def count_since(catalog: Catalog, steps: Sequence[str], at: float) -> int:
+    """How many problems of these steps came (again) since `at` (unix seconds)."""
+    row = catalog.conn.execute(
+        f"SELECT count(*) FROM problems WHERE last_at >= ? AND step IN ({','.join('?' * len(steps))})", (at, *steps)
+    ).fetchone()
+    return int(row[0])
+
+
 def latest(catalog: Catalog, limit: int | None = None) -> list[Problem]:
     """The problems, newest first."""
     rows = catalog.conn.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from keeprate.catalog import embeddings, files, models, problems
@@ -21,10 +22,23 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
         WorkerCrashedError: the worker dies without having touched a picture, or again and again.
         ModelError: the model cannot be loaded.
     """
-    model = models.active(session.catalog)
-    waiting = embeddings.count_wanted(session.catalog, model.id, SIGNALS_VERSION, library)
-    if waiting == 0 and model.fingerprint is not None:
+    started_at = time.time()
+    waiting = _waiting(session, library)
+    if waiting == 0 and models.active(session.catalog).fingerprint is not None:
         return EmbedOutcome()  # not worth starting a worker
+    total = _until_it_lives(session, worker, library)
+    # Of a run that died underway nobody told the counts: the catalog knows them.
+    failed = problems.count_since(session.catalog, ("decode", "embed"), started_at)
+    done = waiting - _waiting(session, library)
+    return replace(total, embedded=max(0, done - failed), failed=failed)
+
+
+def _waiting(session: Session, library: str | None) -> int:
+    model = models.active(session.catalog)
+    return embeddings.count_wanted(session.catalog, model.id, SIGNALS_VERSION, library)
+
+
+def _until_it_lives(session: Session, worker: WorkerClient, library: str | None) -> EmbedOutcome:
     total = EmbedOutcome()
     for _ in range(MAX_CRASHES):
         try:
@@ -48,7 +62,6 @@ def _one_by_one(
         except WorkerCrashedError as crash:
             if key not in crash.subjects:
                 raise
-            total = replace(total, failed=total.failed + 1)
             _quarantine(session, key, crash.ending)
     return total
 
