@@ -29,13 +29,13 @@ import keeprate
 from keeprate.cli.main import app
 from keeprate.config.models import Config
 from keeprate.errors import KeeprateError
-from keeprate.plugin_api import ENTRY_POINT_GROUP, LibraryPlace, PhotoManager, UndoOutcome
+from keeprate.plugin_api import ENTRY_POINT_GROUP, Change, LibraryPlace, PhotoManager, UndoOutcome
 from support.ordered import Journal, scored
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"(?:^|(?<=[\s/`]))keeprate(?= [a-z-])")
-"""The program's name with something after it, at the start of a line or behind a space or its folder."""
+COMMAND = re.compile(r"(?:^|^\$ |[;&|] *|/)keeprate(?= [a-z-])")
+"""The program's name where a shell looks for a program, or behind its folder, with something after it."""
 
 
 def named(path: Path) -> str:
@@ -331,6 +331,7 @@ def test_the_plugin_refuses_when_somebody_was_faster(
     journal = Journal(library)
     file = library.root / "by-score.txt"
     (change,) = manager.plan(journal.request([scored(library.root / "a.jpg", 0.4)]))
+    assert isinstance(change, Change)
     file.write_text("mine")
     with pytest.raises(plugin.MarkRefusedError):
         manager.apply(change)
