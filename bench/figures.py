@@ -28,7 +28,9 @@ class Figure:
         """What must be reached, in words; empty if nothing must."""
         if self.at_least is not None:
             return f"≥ {self._shown(self.at_least)}"
-        return "" if self.at_most is None else f"≤ {self._shown(self.at_most)}"
+        if self.at_most is None:
+            return ""
+        return f"≤ {self._shown(self.at_most)}" if self.at_most else "none"
 
     def shown(self, value: float) -> str:
         return self._shown(value, digits=self.digits)
@@ -245,7 +247,7 @@ BENCHES = (
             Figure("user_values_changed", "values of the user changed by marking", digits=0, at_most=0),
             Figure("other_bytes_changed", "files with bytes changed outside the mark's place", digits=0, at_most=0),
             Figure("pixels_changed", "pictures whose pixels changed", digits=0, at_most=0),
-            Figure("failures", "failures", digits=0, at_most=0),
+            Figure("failures", "photos whose marking or unmarking failed", digits=0, at_most=0),
             Figure("files", "files, both ways", digits=0),
             Figure("written", "of them marked", digits=0),
             Figure(

@@ -88,7 +88,7 @@ def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
             "embedded_after_s": embedded_s,
             "idle_rss_mb": memory.rss / 1e6,
             "idle_uss_mb": memory.uss / 1e6,
-            "idle_cpu_s": round(after.user + after.system - before.user - before.system, 3),
+            "idle_cpu_s": (after.user + after.system) - (before.user + before.system),
             "idle_seconds": seconds,
             "idle_wakeups_a_second": (later_switches.voluntary - switches.voluntary) / seconds,
             "idle_threads": daemon.num_threads(),

@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--with-install", action="store_true", help="also install into a fresh virtual environment")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as a page")
     chosen = parser.parse_args()
+    if chosen.markdown is not None and (chosen.quick or chosen.only):
+        parser.error("the page is written from all benches in full size")
     wanted = [
         bench
         for bench in BENCHES
@@ -43,8 +45,6 @@ def main() -> int:
     judged = not chosen.quick
     print_results(results, judged=judged)
     if chosen.markdown is not None:
-        if not judged or chosen.only:
-            parser.error("the page is written from all benches in full size")
         chosen.markdown.write_text(as_markdown(results), encoding="utf-8")
     broken = any(result.problem is not None and not result.lacking for result in results)
     return 1 if broken or (judged and any(result.missed() for result in results)) else 0
