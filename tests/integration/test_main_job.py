@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import os
 import shutil
 from pathlib import Path
@@ -145,6 +146,34 @@ def test_links_sorted_in_the_view_folder_count_as_their_photos(library: Path) ->
     (library / "keep" / links[0].name).unlink()
     keeprate("sync", "--quiet")
     assert answer("status")["heads"][0]["labels"] == {"keep": 10, "delete": 11}, "taken out again"
+
+
+def test_links_with_relative_paths_count_as_well(library: Path, home: Path) -> None:
+    config = home / "keeprate" / "config.toml"
+    config.write_text(config.read_text().replace("[library.marks.order]", '[library.marks.order]\nlinks = "relative"'))
+    sort_some(library, range(20))
+    keeprate("sync", "--quiet")
+    view = library.with_name("Photos by score")
+    link = min(path for path in view.iterdir() if path.is_symlink())
+    assert not link.readlink().is_absolute()
+    link.rename(library / "keep" / link.name)
+    keeprate("sync", "--quiet")
+    assert answer("status")["heads"][0]["labels"] == {"keep": 11, "delete": 10}
+
+
+def test_undo_leaves_the_marks_of_an_unplugged_disk_for_later(library: Path, home: Path) -> None:
+    config = home / "keeprate" / "config.toml"
+    config.write_text(config.read_text() + "[library.marks.xmp]\nstars = true\nminimum_age_s = 0\n")
+    sort_some(library, range(20))
+    keeprate("sync", "--quiet")
+    assert len(list(library.rglob("*.xmp"))) == 40
+    away = library.rename(library.with_name("unplugged"))
+    early = run("undo", "--all", "--json")
+    assert early.code == 1
+    assert json.loads(early.out)["failed"] == 40
+    away.rename(library)
+    assert answer("undo", "--all")["restored"] == 40
+    assert list(library.rglob("*.xmp")) == []
 
 
 def test_a_folder_of_photos_renamed_costs_nothing(library: Path) -> None:

@@ -81,6 +81,8 @@ def _migrate(db: Database, path: Path) -> None:
         )
     if MIGRATIONS.pending(db):
         MIGRATIONS.apply(db)
+    if db.journal_mode != "wal":  # a restored backup
+        db.enable_wal()
 
 
 def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:

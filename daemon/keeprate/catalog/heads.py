@@ -28,11 +28,13 @@ class HeadVersion:
     file: str | None
     in_use: bool
     reason: str
+    promoted: bool = False
+    """Whether it ever was in use; the catalog sees to that."""
 
 
 _COLUMNS = (
     "head, version, trained_at, kind, buckets, label_counts, label_hash, model_id, fingerprint, threshold, "
-    "metrics, file, in_use, reason"
+    "metrics, file, in_use, reason, promoted"
 )
 
 
@@ -40,7 +42,7 @@ def _version(row: tuple[Any, ...]) -> HeadVersion:
     return HeadVersion(
         head=row[0], version=row[1], trained_at=row[2], kind=row[3], buckets=tuple(json.loads(row[4])),
         label_counts=json.loads(row[5]), label_hash=row[6], model_id=row[7], fingerprint=row[8], threshold=row[9],
-        metrics=json.loads(row[10]), file=row[11], in_use=bool(row[12]), reason=row[13],
+        metrics=json.loads(row[10]), file=row[11], in_use=bool(row[12]), reason=row[13], promoted=bool(row[14]),
     )  # fmt: skip
 
 
@@ -72,11 +74,12 @@ def add(catalog: Catalog, version: HeadVersion) -> None:
         if version.in_use:
             catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (version.head,))
         catalog.conn.execute(
-            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",
+            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 15)})",
             (
                 version.head, version.version, version.trained_at, version.kind, json.dumps(version.buckets),
                 json.dumps(version.label_counts), version.label_hash, version.model_id, version.fingerprint,
-                version.threshold, json.dumps(version.metrics), version.file, int(version.in_use), version.reason,
+                version.threshold, json.dumps(version.metrics), version.file, int(version.in_use),
+                version.reason, int(version.in_use),
             ),
         )  # fmt: skip
 
@@ -95,5 +98,7 @@ def use(catalog: Catalog, head: str, version: int) -> HeadVersion:
         )
     with catalog.db.atomic():
         catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (head,))
-        catalog.conn.execute("UPDATE head_versions SET in_use = 1 WHERE head = ? AND version = ?", (head, version))
+        catalog.conn.execute(
+            "UPDATE head_versions SET in_use = 1, promoted = 1 WHERE head = ? AND version = ?", (head, version)
+        )
     return chosen

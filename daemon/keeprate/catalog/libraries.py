@@ -27,6 +27,12 @@ def get(catalog: Catalog, name: str) -> LibraryRow | None:
     return LibraryRow(*row) if row else None
 
 
+def known(catalog: Catalog) -> list[LibraryRow]:
+    """Every library ever seen, also such as the config does not name any more."""
+    rows = catalog.conn.execute("SELECT name, root, device, inode, offline, scanned_at FROM libraries ORDER BY name")
+    return [LibraryRow(*row) for row in rows]
+
+
 def set_online(catalog: Catalog, name: str, root: str, *, device: int, inode: int) -> None:
     with catalog.db.atomic():
         catalog.conn.execute(

@@ -112,6 +112,7 @@ CREATE TABLE head_versions (          -- every training, taken into use or not
     metrics      TEXT NOT NULL,       -- JSON object
     file         TEXT,                -- below the heads folder; NULL: not kept
     in_use       INTEGER NOT NULL DEFAULT 0 CHECK (in_use IN (0, 1)),
+    promoted     INTEGER NOT NULL DEFAULT 0 CHECK (promoted IN (0, 1)), -- was ever in use
     reason       TEXT NOT NULL,       -- why it was taken into use, or not
     PRIMARY KEY (head, version)
 ) STRICT;

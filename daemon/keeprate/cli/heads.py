@@ -75,7 +75,7 @@ def rollback(
             earlier = [
                 one.version
                 for one in heads.history(session.catalog, head)
-                if one.file is not None and current is not None and one.version < current.version
+                if one.promoted and current is not None and one.version < current.version
             ]
             if not earlier:
                 raise UsageError(f"The head {head!r} has no earlier version to go back to.")

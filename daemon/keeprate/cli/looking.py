@@ -74,6 +74,8 @@ def _show_status(now: Status) -> None:
         f"{work.label_changes} new labels to learn from",
     ]
     say(f"Waiting   {', '.join(waiting)}")
+    if now.next_training and now.daemon.running:
+        say(f"Training  {local(now.next_training)}, unless more is moved until then")
     say(
         f"Marks     {now.marks.standing} places"
         + (f"; last time {now.marks.last_write}" if now.marks.last_write else "")
@@ -87,13 +89,20 @@ def _show_status(now: Status) -> None:
             say("  … `keeprate status --json` lists more")
 
 
+def local(at: str) -> str:
+    """An ISO time as the person's clock shows it."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
+
+
 def _show_head(head: HeadStatus) -> None:
     counts = ", ".join(f"{bucket} {count}" for bucket, count in head.labels.items())
     say(f"Head {head.name}: {counts}")
     if head.version is None:
         say(f"  not trained yet{f': {head.missing}' if head.missing else ''}")
     else:
-        say(f"  version {head.version}, trained {head.trained_at} on {head.model}: {head.reason}")
+        say(f"  version {head.version}, trained {local(head.trained_at or '')} on {head.model}: {head.reason}")
         for line in _metric_lines(head):
             say(f"  {line}")
     if head.last_attempt:

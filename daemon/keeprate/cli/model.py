@@ -94,10 +94,14 @@ def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -
     """Use this model from now on; vectors of the others stay, so switching back costs nothing."""
     from keeprate.catalog import models, open_catalog
     from keeprate.paths import locate_home
+    from keeprate.service.lock import lock_holder
 
-    with open_catalog(locate_home().catalog_file) as catalog:
+    home = locate_home()
+    with open_catalog(home.catalog_file) as catalog:
         model = models.activate(catalog, name)
-    say(f"{name} is active; {model.cached} photos have its vector already. `keeprate sync` does the rest.")
+    running = lock_holder(home.lock_file) is not None
+    rest = "The running daemon does the rest at its next look." if running else "`keeprate sync` does the rest."
+    say(f"{name} is active; {model.cached} photos have its vector already. {rest}")
 
 
 @model_app.command()

@@ -58,7 +58,15 @@ def init(
         "heads": {"keep": {"buckets": {"keep": keep, "delete": [delete, "trash:"]}}},
         "marks": marks_for(viewer, view),
     }
-    if load_config(home.config_file).library_named(called) is not None:
+    present = load_config(home.config_file)
+    for other in present.library:
+        if root != other.root and (root.is_relative_to(other.root) or other.root.is_relative_to(root)):
+            raise UsageError(
+                f"This folder and the library {other.name!r} ({other.root}) lie one inside the other.",
+                path=root,
+                advice="A photo belongs to one library: choose a folder beside it, or change the root in the config.",
+            )
+    if present.library_named(called) is not None:
         raise UsageError(
             f"There is a library called {called!r} already.", path=home.config_file, advice="Name this one with --name."
         )

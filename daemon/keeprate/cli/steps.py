@@ -161,7 +161,9 @@ def write(
     if dry_run:
         for mark in outcome.planned:
             typer.echo(printable(f"{mark.path}: {mark.summary}"))
-        say(f"{len(outcome.planned)} changes would be made, {outcome.skipped} places left alone.", quiet=quiet)
+        say(f"{len(outcome.planned)} changes would be made.", quiet=quiet)
+        if not quiet:
+            _tell_reasons(outcome.left_alone, outcome.skipped, "would be left alone")
         return
     say(f"{outcome.written} marks written.", quiet=quiet)
     if not quiet:
@@ -201,7 +203,8 @@ def undo(
             quiet=quiet,
         )
         if not quiet:
-            _tell_reasons(outcome.failures, outcome.failed, "could not be restored")
+            _tell_reasons(outcome.failures, outcome.failed, "could not be taken back")
+            say("The next `keeprate write`, `sync` or `run` makes marks anew, unless the config asks for none.")
     if outcome.failed:
         raise typer.Exit(1)
 

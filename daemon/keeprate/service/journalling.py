@@ -20,6 +20,7 @@ from keeprate.errors import DiskFullError
 from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, PhotoManager
 from keeprate.safe_files import sweep_temporaries
 from keeprate.service.managers import managers_for
+from keeprate.service.scanning import offline_roots
 from keeprate.service.session import Session
 from keeprate.service.worker import Working
 
@@ -114,7 +115,11 @@ def journal_entry(session: Session, entry: Entry) -> JournalEntry:
 def settle_planned(session: Session) -> None:
     """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
     states: dict[int, str] = {}
-    for entry in journal.planned(session.catalog):
+    open_entries = journal.planned(session.catalog)
+    away = offline_roots(session) if open_entries else None
+    for entry in open_entries:
+        if away is not None and away.covers(entry.path):
+            continue  # an unplugged disk tells nothing: ask again next time
         sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
         library = session.config.library_named(entry.library)
         manager = managers_for(library).get(entry.manager) if library is not None else None

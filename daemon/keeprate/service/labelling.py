@@ -10,13 +10,14 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from keeprate.catalog import files, labels, problems
 from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
 from keeprate.pictures.formats import is_picture
+from keeprate.service.managers import managers_for
 from keeprate.service.session import Session
 from keeprate.watching.exclusions import VIEW_MARKER, Exclusions
 
@@ -170,12 +171,13 @@ def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -
     for `**/keep` the whole library would have to be searched.)
     """
     root, exclude = str(library.root), Exclusions(library.exclude)
+    views = [folder for manager in managers_for(library).values() for folder in manager.own_folders()]
     targets: dict[str, str] = {}
     for folders in head.buckets.values():
         for folder in folders:
             if folder != TRASH_BUCKET and not folder.startswith("**/"):
                 links = _links_below(os.path.join(root, folder), exclude)
-                targets.update((link, os.path.realpath(link)) for link in links)
+                targets.update((link, _target(link, views)) for link in links)
     real_root = os.path.realpath(root)
     in_library = {
         link: root + target[len(real_root) :] for link, target in targets.items() if target.startswith(real_root + "/")
@@ -187,6 +189,19 @@ def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -
         for link, target in in_library.items()
         if target in keys and (bucket := buckets[link]) is not None
     ]
+
+
+def _target(link: str, views: Collection[Path]) -> str:
+    """Where a link leads. One with a relative path that was moved out of a view folder still means what it did there."""
+    target = Path(os.path.realpath(link))
+    if target.exists():
+        return str(target)
+    try:
+        said = Path(link).readlink()
+    except OSError:
+        return str(target)
+    meant = (Path(os.path.realpath(view / said)) for view in views)
+    return str(next((path for path in meant if path.exists()), target))
 
 
 def _links_below(folder: str, exclude: Exclusions) -> Iterator[str]:

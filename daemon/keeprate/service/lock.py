@@ -30,7 +30,8 @@ def hold_lock(path: Path) -> Iterator[None]:
             pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
             raise BusyError(
                 f"Another keeprate is at work here{f' (process {pid})' if pid else ''}.",
-                advice="A running daemon does this on its own; otherwise wait for the other command, or stop it.",
+                advice="If it is the daemon: it scans, learns and marks by itself; `keeprate undo` needs it stopped. "
+                "Otherwise wait for the other command.",
                 path=path,
             )
         with contextlib.suppress(OSError):  # the pid is for people; on a full disk the lock holds without it

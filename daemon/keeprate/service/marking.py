@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keeprate.catalog import heads, journal, labels, libraries, models, problems, runs, scores
+from keeprate.catalog import heads, journal, labels, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
 from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Skipped
 from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
+from keeprate.service.scanning import check_root, exclusions_of
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
 from keeprate.service.worker import Working
@@ -84,9 +85,7 @@ def mark_request(session: Session, library: LibraryConfig) -> MarkRequest | None
     catalog = session.catalog
     name = library.head_to_mark
     version = heads.in_use(catalog, name)
-    known = libraries.get(catalog, library.name)
-    offline = known is None or known.offline is not None or not library.root.is_dir()
-    if version is None or offline:
+    if version is None or check_root(session, library, exclusions_of(session, library)) is not None:
         return None
     said = {key: label.bucket for key, label in labels.current(catalog, name).items() if label.bucket is not None}
     ranked = scores.ranked(catalog, name, said, library.name)

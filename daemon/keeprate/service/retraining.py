@@ -12,7 +12,6 @@ from keeprate.catalog.labels import LabelChanges
 from keeprate.config.durations import is_quiet, parse_quiet_hours
 from keeprate.config.models import TrainingConfig
 from keeprate.service.session import Session
-from keeprate.service.status import label_changes, last_trained_at, missing_labels
 
 
 def training_due_at(changes: LabelChanges, last_trained: float, settings: TrainingConfig) -> float | None:
@@ -40,6 +39,23 @@ def after_quiet_hours(at: float, settings: TrainingConfig) -> float:
     if end <= moment:
         end += timedelta(days=1)
     return end.timestamp()
+
+
+def missing_labels(buckets: tuple[str, ...], counts: dict[str, int]) -> str | None:
+    """What is missing before a head can be trained: at least two photos in each bucket."""
+    lacking = [f"{2 - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < 2]
+    return f"needs {' and '.join(lacking)}" if lacking else None
+
+
+def label_changes(session: Session, head: str) -> labels.LabelChanges:
+    """Label changes since the latest training of a head, taken into use or not."""
+    return labels.changes_since(session.catalog, head, last_trained_at(session, head))
+
+
+def last_trained_at(session: Session, head: str) -> float:
+    """When the head was last trained (unix seconds), or 0."""
+    history = heads.history(session.catalog, head)
+    return history[0].trained_at if history else 0.0
 
 
 def due_heads(session: Session, *, now: float) -> list[str]:

@@ -98,7 +98,7 @@ def scan_library(session: Session, library: LibraryConfig, *, quiet_s: float = 0
     """Walk a whole library. Files that changed less than `quiet_s` seconds ago are left for later."""
     started = time.monotonic()
     exclude = exclusions_of(session, library)
-    offline = _check_root(session, library, exclude)
+    offline = check_root(session, library, exclude)
     if offline is not None:
         return LibraryScan(library.name, offline=offline)
     known = files.known_signatures(session.catalog, library.name)
@@ -119,7 +119,7 @@ def scan_part(
     """Look at some files and folders of a library that events told of."""
     started = time.monotonic()
     exclude = exclusions_of(session, library)
-    offline = _check_root(session, library, exclude)
+    offline = check_root(session, library, exclude)
     if offline is not None:
         return LibraryScan(library.name, offline=offline)
     known: dict[str, files.Signature] = {}
@@ -143,7 +143,7 @@ def scan_part(
     return _take_over(session, library, difference, quiet_s, started)
 
 
-def _check_root(session: Session, library: LibraryConfig, exclude: Exclusions) -> str | None:
+def check_root(session: Session, library: LibraryConfig, exclude: Exclusions) -> str | None:
     """Why the library is offline, or None; remembers either way."""
     known = libraries.get(session.catalog, library.name)
     report = root_state(
@@ -162,6 +162,33 @@ def _check_root(session: Session, library: LibraryConfig, exclude: Exclusions) -
     if known is None or replace(known, scanned_at=None) != now:
         libraries.set_online(session.catalog, library.name, root, device=report.device, inode=report.inode)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineRoots:
+    """The roots of libraries that are not there now."""
+
+    roots: tuple[str, ...]
+
+    def covers(self, path: str) -> bool:
+        """Whether `path` lies in one of them, so that its absence means nothing."""
+        return any(path.startswith(root + "/") for root in self.roots)
+
+
+def offline_roots(session: Session) -> OfflineRoots:
+    """Look at every library, also at those that the config does not name any more."""
+    away = [
+        str(library.root)
+        for library in session.config.library
+        if check_root(session, library, exclusions_of(session, library)) is not None
+    ]
+    configured = {library.name for library in session.config.library}
+    away += [
+        known.root
+        for known in libraries.known(session.catalog)
+        if known.name not in configured and not Path(known.root).is_dir()
+    ]
+    return OfflineRoots(tuple(away))
 
 
 def _keeps_inodes(library: LibraryConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from keeprate.catalog import (
 )
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.service.lock import lock_holder
+from keeprate.service.retraining import label_changes, missing_labels, next_training_at
 from keeprate.service.session import Session
 
 PROBLEMS_LISTED = 200
@@ -112,6 +114,8 @@ class Status:
     work: WorkStatus
     problems: ProblemsStatus
     last_training: TrainingStatus | None
+    next_training: str | None
+    """When the daemon will train next, if nothing more is moved until then; None: nothing to learn from."""
     model: ModelStatus
     marks: MarksStatus
     daemon: DaemonStatus
@@ -125,6 +129,7 @@ def status(session: Session, head: str | None = None) -> Status:
     training = runs.last(catalog, "train")
     write = runs.last(catalog, "write")
     pid = lock_holder(session.home.lock_file)
+    next_at = next_training_at(session, now=time.time())
     return Status(
         libraries=tuple(_library(session, library.name) for library in session.config.library),
         heads=tuple(_head(session, name, buckets) for name, buckets in wanted.items()),
@@ -138,6 +143,7 @@ def status(session: Session, head: str | None = None) -> Status:
             tuple(ProblemStatus(one.path, one.step, one.reason) for one in problems.latest(catalog, PROBLEMS_LISTED)),
         ),
         last_training=None if training is None else TrainingStatus(iso(training.finished_at), training.outcome),
+        next_training=None if next_at is None else iso(next_at),
         model=ModelStatus(model.name, model.path, model.embed_dim, model.cached),
         marks=MarksStatus(journal.count_standing(catalog), None if write is None else write.outcome),
         daemon=DaemonStatus(pid is not None, pid),
@@ -147,23 +153,6 @@ def status(session: Session, head: str | None = None) -> Status:
 def iso(at: float) -> str:
     """Unix seconds as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def missing_labels(buckets: tuple[str, ...], counts: dict[str, int]) -> str | None:
-    """What is missing before a head can be trained: at least two photos in each bucket."""
-    lacking = [f"{2 - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < 2]
-    return f"needs {' and '.join(lacking)}" if lacking else None
-
-
-def label_changes(session: Session, head: str) -> labels.LabelChanges:
-    """Label changes since the latest training of a head, taken into use or not."""
-    return labels.changes_since(session.catalog, head, last_trained_at(session, head))
-
-
-def last_trained_at(session: Session, head: str) -> float:
-    """When the head was last trained (unix seconds), or 0."""
-    history = heads.history(session.catalog, head)
-    return history[0].trained_at if history else 0.0
 
 
 def _library(session: Session, name: str) -> LibraryStatus:

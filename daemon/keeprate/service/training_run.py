@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from keeprate.catalog import labels, runs
+from keeprate.service.retraining import missing_labels
 from keeprate.service.session import Progress, Session
-from keeprate.service.status import missing_labels
 from keeprate.service.tasks import TrainOutcome, TrainTask
 from keeprate.service.worker_client import WorkerClient
 

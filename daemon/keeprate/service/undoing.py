@@ -12,6 +12,7 @@ from keeprate.errors import DiskFullError
 from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoManager
 from keeprate.service.journalling import NO_ROOM, journal_entry, make_durable, settle_planned
 from keeprate.service.managers import manager_type, managers_for
+from keeprate.service.scanning import offline_roots
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
 
@@ -32,6 +33,9 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     outcomes: Counter[str] = Counter()
     failures: list[PlannedMark] = []
     managers: dict[tuple[str, str], PhotoManager | None] = {}
+    away = offline_roots(session)
+    stuck: set[tuple[str, str]] = set()
+    """Places with a mark that could not be taken back: what lies below it must stay too."""
     for done, entry in enumerate(entries):
         if session.reporter.cancelled():
             break
@@ -39,12 +43,20 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         if place not in managers:
             managers[place] = _manager(session, entry)
         manager = managers[place]
-        reason = (
-            "its photo manager is not installed" if manager is None else _take_back(session, manager, entry, outcomes)
-        )
-        if reason is not None and len(failures) < FAILURES_SHOWN:
-            failures.append(_mark(entry, reason))
-        outcomes["failed"] += reason is not None
+        reason: str | None
+        if manager is None:
+            reason = "its photo manager is not installed"
+        elif away.covers(entry.path):
+            reason = "its library is offline; undo again when it is there"
+        elif (entry.path, entry.field) in stuck:
+            reason = "a later mark at the same place could not be taken back"
+        else:
+            reason = _take_back(session, manager, entry, outcomes)
+        if reason is not None:
+            stuck.add((entry.path, entry.field))
+            outcomes["failed"] += 1
+            if len(failures) < FAILURES_SHOWN:
+                failures.append(_mark(entry, reason))
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
     return UndoOutcome(
         restored=outcomes[plugin_api.UndoOutcome.RESTORED],
