@@ -27,12 +27,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from keeprate.pictures.formats import is_picture
 from keeprate.watching.exclusions import Exclusions
 from keeprate.watching.reconcile import reconcile
 from keeprate.watching.signature import StoredSignature
-from keeprate.watching.walk import FoundFolder, IsPicture, walk_library
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".heic", ".webp", ".tif", ".tiff", ".dng", ".cr2", ".nef", ".arw"})
+from keeprate.watching.walk import FoundFolder, walk_library
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,7 +68,6 @@ def make_tree(root: Path, *, files: int, folders: int) -> None:
 
 def measure(root: Path, database: Path, *, repeat: int) -> dict[str, float]:
     """Seconds, least and median of `repeat` rounds, in which the kinds take turns."""
-    is_picture = picture_test()
     exclude = Exclusions()
     known: dict[str, StoredSignature] = {
         path: signature
@@ -132,15 +130,6 @@ def bare_walk(root: Path) -> None:
                     waiting.append(entry.path)
                 else:
                     entry.stat(follow_symlinks=False)
-
-
-def picture_test() -> IsPicture:
-    """keeprate's own test by suffix."""
-    try:
-        from keeprate.pictures.formats import is_picture
-    except ImportError:
-        return lambda name: os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
-    return is_picture
 
 
 if __name__ == "__main__":

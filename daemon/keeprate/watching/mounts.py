@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -85,6 +86,15 @@ def mount_of(path: Path, read: ReadMounts = read_mounts) -> Mount | None:
         if f"{real}/".startswith(prefix) and (best is None or len(mount.point) >= len(best.point)):
             best = mount
     return best
+
+
+def fixed_devices() -> set[int]:
+    """`st_dev` of the disks that cannot go away while keeprate runs: those of the system and of the home folder."""
+    devices: set[int] = set()
+    for place in ("/", "~"):
+        with contextlib.suppress(OSError, RuntimeError):  # no such folder; no home
+            devices.add(Path(place).expanduser().stat().st_dev)
+    return devices
 
 
 def _unescape(field: bytes) -> str:

@@ -6,7 +6,6 @@ mounted far more often than deleted photos. Such a library is offline: nothing o
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from keeprate.watching.exclusions import Exclusions
+from keeprate.watching.mounts import fixed_devices
 from keeprate.watching.signature import StoredSignature
 
 
@@ -80,20 +80,11 @@ def root_state(
     if sample and is_empty:
         sentence = f"{root} is empty, although it held photos. Is its disk plugged in, its share mounted?"
         return RootReport(RootState.EMPTY, sentence, device, inode)
-    is_same_folder = (device, inode) == (known_device, known_inode) and device in _fixed_devices()
+    is_same_folder = (device, inode) == (known_device, known_inode) and device in fixed_devices()
     if known_device is None or is_same_folder or not sample or _holds_known_files(sample):
         return RootReport(RootState.ONLINE, f"{root} is there.", device, inode)
     sentence = f"{root} is another folder than before: none of the known photos is in it. Was another disk mounted?"
     return RootReport(RootState.REPLACED, sentence, device, inode)
-
-
-def _fixed_devices() -> set[int]:
-    """The disks that cannot be swapped under a running keeprate."""
-    devices: set[int] = set()
-    for place in ("/", "~"):
-        with contextlib.suppress(OSError, RuntimeError):  # no such folder; no home
-            devices.add(Path(place).expanduser().stat().st_dev)
-    return devices
 
 
 def _holds_known_files(sample: Mapping[str, StoredSignature]) -> bool:
