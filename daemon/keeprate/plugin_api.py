@@ -109,6 +109,8 @@ class Skipped:
 
     path: Path
     reason: str
+    later: bool = False
+    """True if it is only too early: keeprate plans again after a moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from keeprate.plugin_api import (
 from keeprate.safe_files import FileState, file_state, read_file, replace_file
 from keeprate_xmp.block import empty_packet
 from keeprate_xmp.gathering import gather, journal_fields
-from keeprate_xmp.guards import is_placeholder, lies_within, reason_to_leave
+from keeprate_xmp.guards import TOO_YOUNG, is_placeholder, lies_within, reason_to_leave
 from keeprate_xmp.jpeg import (
     MAXIMUM_PACKET_BYTES,
     Layout,
@@ -81,14 +81,14 @@ class EmbeddedMarks:
         if reason is None and here.read_only:
             reason = 'its XMP is marked as read-only (<?xpacket end="r"?>)'
         if reason is not None:
-            return Skipped(path, reason)
+            return Skipped(path, reason, later=reason == TOO_YOUNG)
         journal = journal_fields(request.last_written, path, PlaceKind.EMBEDDED)
         marked = mark(gather(path, here, path, wish, journal, embedded_elsewhere=False), wish, constant_length=True)
         if marked is None:
             return None
         reason = _does_not_fit(layout, current, marked.data)
         if reason is not None:
-            return Skipped(path, reason)
+            return Skipped(path, reason, later=reason == TOO_YOUNG)
         return Change(
             path=path,
             field=PlaceKind.EMBEDDED,

@@ -15,6 +15,9 @@ _SURELY_ON_DISK_BYTES = 64 * 1024
 _CLOCK_SKEW_S = 60.0
 """A change time in the near future is that of a file server whose clock runs ahead; it is young all the same."""
 
+TOO_YOUNG = "it changed a moment ago"
+"""The one reason that goes away by itself."""
+
 
 def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: float) -> str | None:
     """Why the file at `path` must not be rewritten; None if it may. `root` has its links resolved."""
@@ -27,7 +30,7 @@ def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: 
     # The change time alone: no program can set it, and every write moves it.
     age_s = time.time() - state.ctime_ns / 1e9
     if minimum_age_s > 0 and -_CLOCK_SKEW_S < age_s < minimum_age_s:
-        return "it changed a moment ago"
+        return TOO_YOUNG
     return None
 
 

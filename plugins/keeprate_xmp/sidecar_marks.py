@@ -18,7 +18,7 @@ from keeprate_xmp.block import empty_packet
 from keeprate_xmp.embedded import UnreadableError, read_embedded
 from keeprate_xmp.fields import DARKTABLE
 from keeprate_xmp.gathering import gather, journal_fields
-from keeprate_xmp.guards import is_placeholder, lies_within, reason_to_leave
+from keeprate_xmp.guards import TOO_YOUNG, is_placeholder, lies_within, reason_to_leave
 from keeprate_xmp.marking import clear, is_settled, mark, says_nothing, wish_for
 from keeprate_xmp.packet import MAXIMUM_BYTES, Packet, PacketError, edit, scan
 from keeprate_xmp.places import PlaceKind, decode, display_name, encode
@@ -49,7 +49,7 @@ class SidecarMarks:
                 return None
             reason = self._reason_to_leave(target, state, here)
             if reason is not None:
-                return Skipped(target, reason)
+                return Skipped(target, reason, later=reason == TOO_YOUNG)
         journal = journal_fields(request.last_written, target, PlaceKind.SIDECAR)
         if here is None:
             if journal is not None and journal.key == photo.content_key:

@@ -33,7 +33,10 @@ def test_standing_entries_come_newest_first(catalog: Catalog) -> None:
     first = written(catalog, None, b"1")
     second = written(catalog, b"1", b"2")
     assert [entry.after for entry in journal.standing(catalog)] == [b"2", b"1"]
-    assert [entry.after for entry in journal.standing(catalog, run_id=first)] == [b"1"]
+    assert [entry.after for entry in journal.standing(catalog, run_id=second)] == [b"2"]
+    assert [entry.after for entry in journal.standing(catalog, run_id=first)] == [b"2", b"1"], (
+        "what is on top goes first"
+    )
     assert journal.last_write_run(catalog) == second
     assert journal.count_standing(catalog) == 1
 

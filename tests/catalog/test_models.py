@@ -35,6 +35,17 @@ def test_other_weights_under_the_same_name_drop_the_old_vectors(catalog: Catalog
     assert models.active(catalog).cached == 0
 
 
+def test_the_id_of_a_removed_model_is_never_given_again(catalog: Catalog) -> None:
+    one = models.add(catalog, "one", "/one", embed_dim=2, revision=None)
+    catalog.conn.execute(
+        "INSERT INTO head_versions (head, version, trained_at, kind, buckets, label_counts, label_hash, model_id, "
+        "fingerprint, metrics, reason) VALUES ('keep', 1, 0, 'logistic', '[]', '{}', '', ?, 'f', '{}', '')",
+        (one.id,),
+    )
+    models.remove(catalog, "one")
+    assert models.add(catalog, "two", "/two", embed_dim=2, revision=None).id > one.id
+
+
 def test_mistakes_are_sentences(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="no model called 'clip'"):
         models.activate(catalog, "clip")

@@ -53,6 +53,16 @@ def test_every_mistake_is_a_sentence(mistake: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("folder", ["keep/", "./keep", "keep//", "a/../keep"])
+def test_a_folder_may_be_written_in_several_ways(folder: str) -> None:
+    text = LIBRARY + f'[library.heads.keep]\nbuckets = {{ keep = "{folder}", delete = "delete" }}\n'
+    if ".." in folder:
+        with pytest.raises(ConfigError, match="inside the library"):
+            parse_config(text, Path("config.toml"))
+    else:
+        assert parse_config(text, Path("config.toml")).library[0].heads["keep"].buckets["keep"] == ("keep",)
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(b"\xff\xfe")

@@ -176,6 +176,32 @@ def test_undo_leaves_the_marks_of_an_unplugged_disk_for_later(library: Path, hom
     assert list(library.rglob("*.xmp")) == []
 
 
+def test_taking_an_older_run_back_takes_back_what_stands_on_it(library: Path, home: Path) -> None:
+    config = home / "keeprate" / "config.toml"
+    marks = "touch_mtime = true\nreviewed = true\nbest_first = {}\n"
+    text = config.read_text()
+    config.write_text(text + marks.format("true"))
+    before = {path.name: path.stat().st_mtime_ns for path in library.rglob("*.jpg")}
+    sort_some(library, range(20))
+    first = answer("sync")["write"]["run"]
+    config.write_text(text + marks.format("false"))
+    assert answer("write")["written"] > 20
+    assert {path.name: path.stat().st_mtime_ns for path in library.rglob("*.jpg")} != before
+    assert answer("undo", "--run", str(first))["failed"] == 0
+    assert {path.name: path.stat().st_mtime_ns for path in library.rglob("*.jpg")} == before
+
+
+def test_photos_of_an_unplugged_disk_are_embedded_when_it_is_back(library: Path) -> None:
+    keeprate("scan", "--quiet")
+    away = library.rename(library.with_name("unplugged"))
+    gone = answer("sync")["embed"]
+    assert (gone["embedded"], gone["failed"]) == (0, 0)
+    away.rename(library)
+    outcome = answer("sync")
+    assert (outcome["embed"]["embedded"], outcome["embed"]["failed"]) == (40, 0)
+    assert answer("status")["problems"]["count"] == 0
+
+
 def test_a_folder_of_photos_renamed_costs_nothing(library: Path) -> None:
     keeprate("sync", "--quiet")
     (library / "inbox").rename(library / "2026 November")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keeprate.catalog import files, labels, libraries, problems
+from keeprate.config.edit import add_library
+from keeprate.config.load import load_config
 from keeprate.service import scanning
 from keeprate.service.scanning import LibraryScan, scan_library, scan_part
 from keeprate.service.session import Session
@@ -158,6 +161,43 @@ def test_a_root_that_went_away_is_offline_and_teaches_nothing(session: Session, 
     write_photos(root / "keep", range(2))
     assert scan(session).offline is None
     assert labels.counts(session.catalog, "keep") == {"keep": 2}
+
+
+def test_links_of_a_library_that_is_away_keep_their_labels(session: Session, root: Path, tmp_path: Path) -> None:
+    (photo,) = write_photos(root / "in", range(1))
+    link = root / "keep" / "0010_0.9_IMG.jpg"
+    link.symlink_to(photo)
+    other = tmp_path / "other"
+    write_photos(other, range(50, 51))
+    config = session.home.config_file
+    add_library(config, {"name": "other", "root": str(other)})
+    both = replace(session, config=load_config(config))
+    for library in both.config.library:
+        scan_library(both, library)
+    assert label_of(both, photo) == ("keep", "move")
+    away = root.rename(tmp_path / "unplugged")
+    write_photos(other, range(51, 52))
+    for library in both.config.library:
+        scan_library(both, library)
+    assert labels.counts(both.catalog, "keep") == {"keep": 1}
+    away.rename(root)
+    link.unlink()
+    for library in both.config.library:
+        scan_library(both, library)
+    assert labels.counts(both.catalog, "keep") == {}
+
+
+def test_a_library_may_move_to_another_disk(session: Session, root: Path, tmp_path: Path) -> None:
+    write_photos(root / "keep", range(3))
+    scan(session)
+    shutil.copytree(root, tmp_path / "new disk")
+    shutil.rmtree(root)
+    text = session.home.config_file.read_text().replace(str(root), str(tmp_path / "new disk"))
+    session.home.config_file.write_text(text)
+    moved = replace(session, config=load_config(session.home.config_file))
+    result = scan_library(moved, moved.config.library[0])
+    assert (result.offline, result.new_photos, result.labels) == (None, 0, 0)
+    assert labels.counts(moved.catalog, "keep") == {"keep": 3}
 
 
 def test_a_hint_looks_at_its_part_only(session: Session, root: Path) -> None:

@@ -6,13 +6,15 @@ import os
 
 import numpy as np
 
-from keeprate.catalog import Catalog, embeddings, files
+from keeprate.catalog import Catalog, embeddings, files, libraries
 from keeprate.catalog.embeddings import NewEmbedding
 from keeprate.catalog.files import SeenFile
 
 
 def add_file(catalog: Catalog, path: str, key: str | None, library: str = "camera", inode: int = 1) -> None:
     """A file with the content `key`, as a scan would note it."""
+    if libraries.get(catalog, library) is None:
+        libraries.set_online(catalog, library, "/p", device=1, inode=1)
     with catalog.db.atomic():
         files.store(catalog, [SeenFile(path, library, (10, 20, 30, inode), key, os.path.dirname(path))])
 

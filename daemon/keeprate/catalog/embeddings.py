@@ -40,6 +40,7 @@ _BLOCKED = """
 _WANTED = f"""
     FROM files
     WHERE gone_at IS NULL AND content_key IS NOT NULL
+      AND library IN (SELECT name FROM libraries WHERE offline IS NULL)
       AND (NOT EXISTS (SELECT 1 FROM embeddings WHERE embeddings.content_key = files.content_key
                        AND embeddings.model_id = :model)
            OR NOT EXISTS (SELECT 1 FROM signals WHERE signals.content_key = files.content_key

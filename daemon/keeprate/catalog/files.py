@@ -110,6 +110,12 @@ def store(catalog: Catalog, seen: Sequence[SeenFile]) -> int:
     return new_photos
 
 
+def read_again(catalog: Catalog) -> int:
+    """Let the next scan read every file that could not be read; returns how many."""
+    with catalog.db.atomic():
+        return catalog.conn.execute("UPDATE files SET size = -1 WHERE content_key IS NULL AND gone_at IS NULL").rowcount
+
+
 def mark_gone(catalog: Catalog, paths: Iterable[str]) -> None:
     """These paths hold no photo any more. Call within a transaction."""
     now = time.time()

@@ -63,6 +63,12 @@ def history(catalog: Catalog, head: str) -> list[HeadVersion]:
     return [_version(row) for row in rows]
 
 
+def can_score(catalog: Catalog, version: HeadVersion) -> bool:
+    """Whether the model that a head version has learned on is registered and still gives the same vectors."""
+    row = catalog.conn.execute("SELECT fingerprint FROM models WHERE id = ?", (version.model_id,)).fetchone()
+    return row is not None and row[0] == version.fingerprint
+
+
 def next_version(catalog: Catalog, head: str) -> int:
     row = catalog.conn.execute("SELECT max(version) FROM head_versions WHERE head = ?", (head,)).fetchone()
     return int(row[0] or 0) + 1
@@ -95,6 +101,11 @@ def use(catalog: Catalog, head: str, version: int) -> HeadVersion:
         raise UsageError(
             f"The head {head!r} has no version {version} to go back to.",
             advice=f"`keeprate heads history --head {head}` lists them.",
+        )
+    if not can_score(catalog, chosen):
+        raise UsageError(
+            f"Version {version} of the head {head!r} was trained on a model that is not registered any more.",
+            advice="Choose another version, or train anew.",
         )
     with catalog.db.atomic():
         catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (head,))

@@ -95,9 +95,15 @@ def last_written(catalog: Catalog, manager: str, path: Path, field: str) -> byte
 
 
 def standing(catalog: Catalog, *, run_id: int | None = None) -> list[Entry]:
-    """Done entries, newest first: the order in which they are taken back."""
+    """Done entries, newest first: the order in which they are taken back.
+
+    Of a run: its own, and what stands on top of them since (what was before cannot be restored below something).
+    """
     rows = catalog.conn.execute(
-        f"SELECT {_COLUMNS} FROM journal WHERE state = 'done' AND (?1 IS NULL OR run_id = ?1) ORDER BY id DESC",
+        f"SELECT {_COLUMNS} FROM journal AS entry WHERE state = 'done' AND (?1 IS NULL OR run_id = ?1 OR EXISTS ("
+        "SELECT 1 FROM journal AS below WHERE below.run_id = ?1 AND below.state = 'done' AND below.id < entry.id "
+        "AND below.manager = entry.manager AND below.path = entry.path AND below.field = entry.field)) "
+        "ORDER BY id DESC",
         (run_id,),
     )
     return [Entry(*row) for row in rows]
@@ -128,6 +134,8 @@ def compact(catalog: Catalog, keep_runs: int) -> int:
         (keep_runs,),
     ).fetchone()
     if row is None or row[0] is None:
+        return 0
+    if catalog.conn.execute("SELECT 1 FROM journal WHERE run_id < ? LIMIT 1", row).fetchone() is None:
         return 0
     with catalog.db.atomic():
         # what never happened, or was taken back, needs no memory of bytes

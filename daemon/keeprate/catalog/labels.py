@@ -76,6 +76,16 @@ def places(catalog: Catalog, head: str) -> dict[str, str | None]:
     return dict(rows.fetchall())
 
 
+def place_paths(catalog: Catalog, head: str) -> dict[str, str | None]:
+    """content key → where the file or link lay that gave the photo its present place label."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, path FROM labels WHERE bucket IS NOT NULL AND id IN "
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",
+        (head,),
+    )
+    return dict(rows.fetchall())
+
+
 def counts(catalog: Catalog, head: str) -> dict[str, int]:
     """bucket → how many photos carry it now."""
     rows = catalog.conn.execute(

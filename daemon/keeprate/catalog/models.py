@@ -74,7 +74,9 @@ def add(catalog: Catalog, name: str, path: str, *, embed_dim: int | None, revisi
         )
     with catalog.db.atomic():
         catalog.conn.execute(
-            "INSERT INTO models (name, path, embed_dim, revision) VALUES (?, ?, ?, ?)",
+            # never the id of a removed model: the heads that it trained must not take this one for it
+            "INSERT INTO models (id, name, path, embed_dim, revision) VALUES ((SELECT max(id) + 1 FROM "
+            "(SELECT id FROM models UNION ALL SELECT model_id FROM head_versions)), ?, ?, ?, ?)",
             (name, path, embed_dim, revision),
         )
     return named(catalog, name)

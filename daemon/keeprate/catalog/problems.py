@@ -91,6 +91,12 @@ def count_since(catalog: Catalog, steps: Sequence[str], at: float) -> int:
     return int(row[0])
 
 
+def paths_of(catalog: Catalog, step: str) -> set[str]:
+    """Where this version of keeprate has failed at a step."""
+    rows = catalog.conn.execute("SELECT path FROM problems WHERE step = ? AND keeprate = ?", (step, __version__))
+    return {path for (path,) in rows}
+
+
 def latest(catalog: Catalog, limit: int | None = None) -> list[Problem]:
     """The problems, newest first."""
     rows = catalog.conn.execute(

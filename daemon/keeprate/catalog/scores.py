@@ -55,7 +55,8 @@ _RANKED = """
     FROM scores
     JOIN files ON files.content_key = scores.content_key AND files.gone_at IS NULL
     JOIN photos ON photos.content_key = scores.content_key
-    WHERE scores.head = ?1 AND (?2 IS NULL OR files.library = ?2)
+    WHERE scores.head = ?1 AND scores.version = (SELECT version FROM head_versions WHERE head = ?1 AND in_use = 1)
+      AND (?2 IS NULL OR files.library = ?2)
     ORDER BY scores.score DESC, files.content_key, files.path
 """
 
@@ -84,9 +85,10 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
 
 
 def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tuple[float, ...], int] | None:
-    """(score, probabilities, head version) of one photo."""
+    """(score, probabilities, head version) of one photo, by the version in use."""
     row = catalog.conn.execute(
-        "SELECT score, probabilities, version FROM scores WHERE content_key = ? AND head = ?",
+        "SELECT score, probabilities, version FROM scores WHERE content_key = ?1 AND head = ?2 "
+        "AND version = (SELECT version FROM head_versions WHERE head = ?2 AND in_use = 1)",
         (content_key, head),
     ).fetchone()
     return (row[0], tuple(np.frombuffer(row[1], "<f4").tolist()), row[2]) if row else None

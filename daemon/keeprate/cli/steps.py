@@ -82,8 +82,9 @@ def embed(
     quiet: QuietOption = False,
 ) -> None:
     """Give every photo its vector by the active model; photos that have one are skipped."""
-    from keeprate.catalog import problems
+    from keeprate.catalog import files, problems
     from keeprate.service.embedding_run import added, embed_all
+    from keeprate.service.scanning import scan as do_scan
     from keeprate.service.tasks import EmbedOutcome
     from keeprate.service.worker_client import worker
 
@@ -96,6 +97,8 @@ def embed(
         if retry:
             problems.forgive(session.catalog, "decode")
             problems.forgive(session.catalog, "embed")
+            if files.read_again(session.catalog):
+                do_scan(session, library)
         outcome = EmbedOutcome()
         for name in chosen:
             outcome = added(outcome, embed_all(session, client, name))
@@ -148,13 +151,12 @@ def write(
     quiet: QuietOption = False,
 ) -> None:
     """Write marks where your viewer sorts by them. Everything is journalled; `keeprate undo` takes it back."""
-    from keeprate.service.tasks import WriteOutcome, WriteTask
+    from keeprate.service.marking_run import write_all
     from keeprate.service.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         session.libraries(library)
-        outcome = client.run(WriteTask(library, dry_run), session.reporter)
-    assert isinstance(outcome, WriteOutcome)  # noqa: S101 (the worker answers in kind)
+        outcome = write_all(session, client, library, dry_run=dry_run)
     if as_json:
         print_json(outcome)
         return

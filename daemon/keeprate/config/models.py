@@ -45,6 +45,10 @@ class HeadConfig(Section):
     def _sensible(cls, buckets: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         if len(buckets) < 2:
             raise ValueError("a head needs at least two buckets")
+        buckets = {  # "keep/" and "./keep" are "keep"
+            bucket: tuple(one if one in ("", TRASH_BUCKET) else str(PurePosixPath(one)) for one in folders)
+            for bucket, folders in buckets.items()
+        }
         seen: dict[str, str] = {}
         for bucket, folders in buckets.items():
             for folder in folders:

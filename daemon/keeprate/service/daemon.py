@@ -21,6 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from keeprate.catalog import files, models
 from keeprate.catalog.connection import translated
 from keeprate.config.models import LibraryConfig
 from keeprate.errors import KeeprateError
@@ -29,11 +30,11 @@ from keeprate.pictures.formats import is_picture
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.lock import hold_lock
 from keeprate.service.managers import check_marks
-from keeprate.service.retraining import due_heads, next_training_at
+from keeprate.service.marking_run import write_all
+from keeprate.service.retraining import due_heads, label_changes, next_training_at
 from keeprate.service.scanning import LibraryScan, exclusions_of, scan_library, scan_part
 from keeprate.service.scoring import score
 from keeprate.service.session import Reporter, Session, open_session
-from keeprate.service.tasks import WriteOutcome, WriteTask
 from keeprate.service.training_run import train_heads
 from keeprate.service.worker_client import WorkerClient
 from keeprate.watching.hints import Change, FullScan, Hint, WatchedRoot
@@ -43,6 +44,8 @@ from keeprate.watching.stability import StabilityTracker
 
 log = logging.getLogger("keeprate")
 
+POSTPONED_S = 10.0
+"""Marks on files that changed a moment ago are written so much later."""
 RETRY_AFTER_S = 60.0
 """After a step failed as a whole (disk full, worker dead), it is tried again so much later."""
 
@@ -89,6 +92,11 @@ class Engine:
             for library in self._config.library
         }
         self._full_scans: set[str] = set()
+        self._failed_scans: set[str] = set()
+        """Libraries whose scan failed as a whole, to be scanned when it is time to try again."""
+        self._offline: set[str] = set()
+        self._tried: dict[str, tuple[float | None, str | None]] = {}
+        """Head → the state of labels and model at which training it came to nothing."""
         self._catch_up = True
         """Whether some step after the scan may have something to do."""
         self._marks_stale = True
@@ -117,6 +125,7 @@ class Engine:
         self._every(watching.check_roots_every, Wish.CHECK_ROOTS)
         self._scheduler.start()
         self._full_scans.update(self._trackers)
+        files.read_again(self._session.catalog)  # what could not be read last time may be readable now
         try:
             while not self._stopping.is_set():
                 self._work()
@@ -168,6 +177,8 @@ class Engine:
                 self._observer.check_roots()
             case Wish.CATCH_UP:
                 self._catch_up = True
+                self._full_scans |= self._failed_scans
+                self._failed_scans.clear()
             case Wish.WAKE:
                 pass
 
@@ -190,18 +201,32 @@ class Engine:
         try:
             for library in self._config.library:
                 if not self._stopping.is_set():
-                    self._look(library)
+                    self._look_safely(library)
             if self._catch_up and not self._stopping.is_set():
                 self._catch_up = False
                 self._steps()
-        except (KeeprateError, sqlite3.Error) as error:
-            shown = translated(error, self._session.home.catalog_file) if isinstance(error, sqlite3.Error) else error
+        except Exception as error:  # whatever fails, the daemon lives and tries again
             if not self._stopping.is_set():
-                log.error("%s %s %s", shown.what, shown.path or "", shown.advice)
+                self._tell_failure(error)
                 self._later(RETRY_AFTER_S, "retry")
         idle = self._worker.idle_for()
         if idle is not None and idle >= self._config.embedding.idle_exit.total_seconds():
             self._worker.close()
+
+    def _look_safely(self, library: LibraryConfig) -> None:
+        try:
+            self._look(library)
+        except Exception:
+            self._failed_scans.add(library.name)  # its hints are gone: only a full scan makes up for them
+            raise
+
+    def _tell_failure(self, error: Exception) -> None:
+        if isinstance(error, sqlite3.Error):
+            error = translated(error, self._session.home.catalog_file)
+        if isinstance(error, KeeprateError):
+            log.error("%s %s %s", error.what, error.path or "", error.advice)
+        else:
+            log.exception("unexpected error; it is tried again later")
 
     def _look(self, library: LibraryConfig) -> None:
         """Scan a library, or those of its parts that have come to rest."""
@@ -221,7 +246,9 @@ class Engine:
         for path, signature in result.unsettled.items():
             tracker.saw(path, signature, time.monotonic())
         self._tell(result)
-        if result.found_something:
+        came_back = result.offline is None and library.name in self._offline
+        (self._offline.discard if result.offline is None else self._offline.add)(library.name)
+        if result.found_something or came_back:
             self._catch_up = self._marks_stale = True
 
     def _tell(self, result: LibraryScan) -> None:
@@ -240,21 +267,32 @@ class Engine:
         if embedded.embedded or embedded.failed:
             log.info("%d photos embedded, %d could not be read", embedded.embedded, embedded.failed)
         for head in due_heads(session, now=time.time()):
-            for outcome in train_heads(session, self._worker, head):
-                log.info("%s: %s", head, outcome.reason)
+            self._train(head)
         scored = score(session)
         if scored.scored:
             log.info("%d scores brought up to date", scored.scored)
         if scored.scored or self._marks_stale:
             self._marks_stale = True  # until they are written, should that fail
-            written = self._worker.run(WriteTask(), session.reporter)
-            assert isinstance(written, WriteOutcome)  # noqa: S101 (the worker answers in kind)
-            self._marks_stale = written.cancelled
+            written = write_all(session, self._worker)
+            self._marks_stale = written.cancelled or written.postponed > 0
+            if written.postponed:
+                self._later(POSTPONED_S, "write")
             if written.written or written.refused:
                 log.info("%d marks written, %d refused", written.written, written.refused)
         training_at = next_training_at(session, now=time.time())
         if training_at is not None:
             self._later(max(0.5, training_at - time.time()), "training")
+
+    def _train(self, head: str) -> None:
+        """Train a head that is due, unless that came to nothing and nothing has changed since."""
+        session = self._session
+        state = (label_changes(session, head).latest_at, models.active(session.catalog).fingerprint)
+        if self._tried.get(head) == state:
+            return
+        for outcome in train_heads(session, self._worker, head):
+            log.info("%s: %s", head, outcome.reason)
+            if not outcome.trained:
+                self._tried[head] = state
 
     def _later(self, seconds: float, job: str) -> None:
         """Catch up in so many seconds; a later call for the same job replaces the earlier."""

@@ -54,18 +54,20 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
 
     def on_batch(batch: Batch) -> None:
         nonlocal done, failed
+        # A file that is not there (any more, or because its disk is away) is no bad picture: the next scan tells.
+        failures = [failure for failure in batch.failures if os.path.lexists(failure.path)]
         with catalog.db.atomic():
             embeddings.store(catalog, model.id, SIGNALS_VERSION, [_new(result) for result in batch.results])
             keys = [result.content_key for result in batch.results]
             problems.clear_content(catalog, "decode", keys)
             problems.clear_content(catalog, "embed", keys)
-            for failure in batch.failures:
+            for failure in failures:
                 problems.record(
                     catalog, "decode", str(failure.path), failure.reason,
                     library=library_of.get(failure.content_key), content_key=failure.content_key,
                 )  # fmt: skip
         done += len(batch.results) + len(batch.failures)
-        failed += len(batch.failures)
+        failed += len(failures)
         session.reporter.progress(Progress("embed", done, total))
 
     session.reporter.progress(Progress("embed", 0, total))

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from keeprate.catalog import Catalog, files, journal
+from keeprate.catalog import Catalog, files, journal, libraries
 from keeprate.catalog.files import SeenFile, Signature
 from keeprate.catalog.journal import Entry, Planned
 from keeprate.errors import DiskFullError
-from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, PhotoManager
+from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, PhotoManager
 from keeprate.safe_files import sweep_temporaries
-from keeprate.service.managers import managers_for
+from keeprate.service.managers import manager_type, managers_for
 from keeprate.service.scanning import offline_roots
 from keeprate.service.session import Session
 from keeprate.service.worker import Working
@@ -112,6 +112,19 @@ def journal_entry(session: Session, entry: Entry) -> JournalEntry:
     )
 
 
+def manager_of(session: Session, entry: Entry) -> PhotoManager | None:
+    """The photo manager that wrote an entry, with the library's settings or, if they are gone, the defaults."""
+    type_ = manager_type(entry.manager)
+    if type_ is None:
+        return None
+    library = session.config.library_named(entry.library)
+    if library is not None and entry.manager in library.marks:
+        return managers_for(library)[entry.manager]
+    known = libraries.get(session.catalog, entry.library)
+    root = Path(known.root) if known is not None else Path(entry.path).parent
+    return type_(LibraryPlace(entry.library, root), type_.settings_type())
+
+
 def settle_planned(session: Session) -> None:
     """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
     states: dict[int, str] = {}
@@ -121,10 +134,9 @@ def settle_planned(session: Session) -> None:
         if away is not None and away.covers(entry.path):
             continue  # an unplugged disk tells nothing: ask again next time
         sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
-        library = session.config.library_named(entry.library)
-        manager = managers_for(library).get(entry.manager) if library is not None else None
+        manager = manager_of(session, entry)
         if manager is None:
-            continue  # its photo manager is not set up any more; should it come back, it can still tell
+            continue  # its photo manager is not installed any more; should it come back, it can still tell
         try:
             stands = manager.standing(journal_entry(session, entry))
         except OSError:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from keeprate.catalog import files, labels, problems
+from keeprate.catalog import files, labels, libraries, problems
 from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
@@ -84,6 +84,7 @@ def decide(
     before: Mapping[str, str | None],
     *,
     present: Collection[str],
+    unsure: Collection[str] = (),
     trashed: Mapping[str, Place],
     seen_elsewhere: Collection[str],
     now: float,
@@ -94,6 +95,7 @@ def decide(
         places: every photo file in a bucket's folder.
         before: content key → bucket of the last place label (None: moved out again).
         present: content keys with a file in a configured library.
+        unsure: content keys whose label came from a place that cannot be looked at now: nothing is withdrawn.
         trashed: content key → the trash bucket, for photos just found in the desktop's trash.
         seen_elsewhere: content keys that lay at another path of the library before: their label is a move.
         now: unix seconds.
@@ -112,7 +114,7 @@ def decide(
             source = LabelSource.MOVE if key in seen_elsewhere or key in before else LabelSource.FOLDER
             appended.append(Label(key, head, lying[0].bucket, source, now, lying[0].path))
     for key, bucket in before.items():
-        if bucket is not None and key not in by_photo and key in present:
+        if bucket is not None and key not in by_photo and key in present and key not in unsure:
             appended.append(Label(key, head, None, LabelSource.MOVE, now, None))
     for key, place in trashed.items():
         if key not in present and before.get(key) != place.bucket:
@@ -127,7 +129,8 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
     """
     appended = 0
     for head in session.config.heads():
-        places = _places(session, head)
+        unseen: list[str] = []
+        places = _places(session, head, unseen)
         before = labels.places(session.catalog, head)
         changed = [place for place in places if before.get(place.content_key) != place.bucket]
         decision = decide(
@@ -135,6 +138,7 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
             places,
             before,
             present=_present(session, head, trashed or {}),
+            unsure=_unsure(session, head, unseen),
             trashed=_trash_places(session.config, head, trashed or {}),
             seen_elsewhere=_seen_elsewhere(session, changed),
             now=time.time(),
@@ -152,7 +156,24 @@ def _libraries(config: Config, head: str) -> list[tuple[LibraryConfig, HeadConfi
     return [(library, library.heads[head]) for library in config.library if head in library.heads]
 
 
-def _places(session: Session, head: str) -> list[Place]:
+def _unsure(session: Session, head: str, unseen: Collection[str]) -> set[str]:
+    """Photos whose label came from where nobody can look now: a library that is offline or not in the config any
+    more, or a folder that cannot be read (`unseen`). That nothing lies there is no decision of the user's.
+    """
+    online = tuple(
+        f"{library.root}/"
+        for library, _ in _libraries(session.config, head)
+        if (known := libraries.get(session.catalog, library.name)) is not None and known.offline is None
+    )
+    away = tuple(f"{folder}/" for folder in unseen)
+    return {
+        key
+        for key, path in labels.place_paths(session.catalog, head).items()
+        if path is not None and (not path.startswith(online) or path.startswith(away))
+    }
+
+
+def _places(session: Session, head: str, unseen: list[str]) -> list[Place]:
     found: list[Place] = []
     for library, settings in _libraries(session.config, head):
         root = str(library.root)
@@ -160,11 +181,11 @@ def _places(session: Session, head: str) -> list[Place]:
             bucket = bucket_of(path, root, settings)
             if bucket is not None:
                 found.append(Place(key, bucket, path))
-        found += _linked_places(session, library, settings)
+        found += _linked_places(session, library, settings, unseen)
     return found
 
 
-def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -> list[Place]:
+def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig, unseen: list[str]) -> list[Place]:
     """Links in a bucket's folder that lead to photos of the library.
 
     Whoever sorts in a view folder moves links, not photos, and means the photos. (Only in folders named from the root:
@@ -176,7 +197,7 @@ def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -
     for folders in head.buckets.values():
         for folder in folders:
             if folder != TRASH_BUCKET and not folder.startswith("**/"):
-                links = _links_below(os.path.join(root, folder), exclude)
+                links = _links_below(os.path.join(root, folder), exclude, unseen)
                 targets.update((link, _target(link, views)) for link in links)
     real_root = os.path.realpath(root)
     in_library = {
@@ -192,7 +213,7 @@ def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig) -
 
 
 def _target(link: str, views: Collection[Path]) -> str:
-    """Where a link leads. One with a relative path that was moved out of a view folder still means what it did there."""
+    """Where a link leads; a relative one that was moved out of a view folder still means what it did there."""
     target = Path(os.path.realpath(link))
     if target.exists():
         return str(target)
@@ -204,17 +225,24 @@ def _target(link: str, views: Collection[Path]) -> str:
     return str(next((path for path in meant if path.exists()), target))
 
 
-def _links_below(folder: str, exclude: Exclusions) -> Iterator[str]:
-    """Symbolic links named like pictures, at any depth below `folder`, our own view folders left out."""
+def _links_below(folder: str, exclude: Exclusions, unseen: list[str]) -> Iterator[str]:
+    """Symbolic links named like pictures, at any depth below `folder`, our own view folders left out.
+
+    Folders that are there but cannot be read are added to `unseen`.
+    """
     waiting = [folder]
     while waiting:
+        folder = waiting.pop()
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(folder) as entries:
                 here = [
                     entry for entry in entries if not exclude.excludes_name(entry.name) or entry.name == VIEW_MARKER
                 ]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
         except OSError:
-            continue  # gone or not readable: it holds none
+            unseen.append(folder)
+            continue
         if any(entry.name == VIEW_MARKER for entry in here):
             continue  # what keeprate put there is no decision of the user's
         waiting += [entry.path for entry in here if entry.is_dir(follow_symlinks=False)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import overload
 
 from keeprate.catalog import heads, journal, labels, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
@@ -31,6 +32,7 @@ class _Tally:
     written: int = 0
     refused: int = 0
     skipped: int = 0
+    postponed: int = 0
     planned: list[PlannedMark] = field(default_factory=list)
     left_alone: list[PlannedMark] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         request = mark_request(session, library)
         if request is None:
             continue
+        request = replace(request, photos=_Announced(request.photos, working))
         for name, manager in managers_for(library).items():
             _write_library(session, library, name, manager, request, run_id, tally, working)
     if run_id is not None:
@@ -74,6 +77,7 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         written=tally.written,
         refused=tally.refused,
         skipped=tally.skipped,
+        postponed=tally.postponed,
         planned=tuple(tally.planned),
         left_alone=tuple(tally.left_alone),
         cancelled=session.reporter.cancelled(),
@@ -87,8 +91,9 @@ def mark_request(session: Session, library: LibraryConfig) -> MarkRequest | None
     version = heads.in_use(catalog, name)
     if version is None or check_root(session, library, exclusions_of(session, library)) is not None:
         return None
+    deadly = problems.paths_of(catalog, "mark")
     said = {key: label.bucket for key, label in labels.current(catalog, name).items() if label.bucket is not None}
-    ranked = scores.ranked(catalog, name, said, library.name)
+    ranked = [photo for photo in scores.ranked(catalog, name, said, library.name) if deadly.isdisjoint(photo.paths)]
     model = next((model.name for model in models.all_models(catalog) if model.id == version.model_id), "a former model")
     return MarkRequest(
         library=LibraryPlace(library.name, library.root),
@@ -98,6 +103,31 @@ def mark_request(session: Session, library: LibraryConfig) -> MarkRequest | None
         photos=_scored(ranked, version.buckets),
         last_written=_nothing_written,
     )
+
+
+class _Announced(Sequence[ScoredPhoto]):
+    """The photos of a request; each is announced before a photo manager looks at it, so that a crash has a name."""
+
+    def __init__(self, photos: Sequence[ScoredPhoto], working: Working) -> None:
+        self._photos = photos
+        self._working = working
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    @overload
+    def __getitem__(self, index: int) -> ScoredPhoto: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ScoredPhoto]: ...
+
+    def __getitem__(self, index: int | slice) -> ScoredPhoto | Sequence[ScoredPhoto]:
+        return self._photos[index]
+
+    def __iter__(self) -> Iterator[ScoredPhoto]:
+        for photo in self._photos:
+            self._working([str(photo.path)])
+            yield photo
 
 
 def _nothing_written(_path: Path, _field: str) -> bytes | None:
@@ -164,6 +194,7 @@ def _changes(
             return
         if isinstance(item, Skipped):
             tally.skipped += 1
+            tally.postponed += item.later
             tally.leave(library, name, item.path, "", item.reason)
         else:
             yield item

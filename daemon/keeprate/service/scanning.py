@@ -146,14 +146,17 @@ def scan_part(
 def check_root(session: Session, library: LibraryConfig, exclude: Exclusions) -> str | None:
     """Why the library is offline, or None; remembers either way."""
     known = libraries.get(session.catalog, library.name)
+    root = str(library.root)
+    sample = files.sample(session.catalog, library.name, SAMPLE)
+    if known is not None and known.root != root:  # moved in the config: its photos are looked for in the new place
+        sample = {root + path.removeprefix(known.root): signature for path, signature in sample.items()}
     report = root_state(
         library.root,
         known_device=known.device if known else None,
         known_inode=known.inode if known else None,
-        sample=files.sample(session.catalog, library.name, SAMPLE),
+        sample=sample,
         exclude=exclude,
     )
-    root = str(library.root)
     if not report.online or report.device is None or report.inode is None:
         if known is None or known.offline != report.sentence:
             libraries.set_offline(session.catalog, library.name, root, report.sentence)
@@ -183,11 +186,16 @@ def offline_roots(session: Session) -> OfflineRoots:
         if check_root(session, library, exclusions_of(session, library)) is not None
     ]
     configured = {library.name for library in session.config.library}
-    away += [
-        known.root
-        for known in libraries.known(session.catalog)
-        if known.name not in configured and not Path(known.root).is_dir()
-    ]
+    for known in libraries.known(session.catalog):
+        if known.name not in configured:
+            report = root_state(
+                Path(known.root),
+                known_device=known.device,
+                known_inode=known.inode,
+                sample=files.sample(session.catalog, known.name, SAMPLE),
+                exclude=Exclusions(),
+            )
+            away += [] if report.online else [known.root]
     return OfflineRoots(tuple(away))
 
 

@@ -40,7 +40,7 @@ def score(session: Session, head: str | None = None) -> ScoreOutcome:
     total = 0
     for name in session.heads(head):
         version = heads.in_use(session.catalog, name)
-        if version is not None and not session.reporter.cancelled():
+        if version is not None and heads.can_score(session.catalog, version) and not session.reporter.cancelled():
             total += _score_head(session, version)
     return ScoreOutcome(total, time.monotonic() - started)
 

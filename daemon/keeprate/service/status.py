@@ -200,4 +200,6 @@ def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
 
 def _to_score(session: Session, head: str) -> int:
     version = heads.in_use(session.catalog, head)
-    return 0 if version is None else scores.count_unscored(session.catalog, head, version.version, version.model_id)
+    if version is None or not heads.can_score(session.catalog, version):
+        return 0
+    return scores.count_unscored(session.catalog, head, version.version, version.model_id)

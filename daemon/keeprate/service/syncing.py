@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.service.embedding_run import embed_all
+from keeprate.service.marking_run import write_all
 from keeprate.service.scanning import ScanOutcome, scan
 from keeprate.service.scoring import score
 from keeprate.service.session import Session
-from keeprate.service.tasks import EmbedOutcome, TrainOutcome, WriteOutcome, WriteTask
+from keeprate.service.tasks import EmbedOutcome, TrainOutcome, WriteOutcome
 from keeprate.service.training_run import train_heads
 from keeprate.service.worker_client import WorkerClient
 
@@ -44,6 +45,5 @@ def sync(session: Session, worker: WorkerClient, library: str | None = None) -> 
     embedded = embed_all(session, worker, library)
     trained = train_heads(session, worker)
     scored = score(session)
-    written = worker.run(WriteTask(library), session.reporter)
-    assert isinstance(written, WriteOutcome)  # noqa: S101 (the worker answers in kind)
+    written = write_all(session, worker, library)
     return SyncOutcome(scanned, embedded, tuple(trained), scored.scored, written)

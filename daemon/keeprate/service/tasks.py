@@ -81,6 +81,8 @@ class WriteOutcome:
     written: int = 0
     refused: int = 0
     skipped: int = 0
+    postponed: int = 0
+    """Of the skipped: those that it was only too early for."""
     planned: tuple[PlannedMark, ...] = ()
     """Of a dry run: everything that would change."""
     left_alone: tuple[PlannedMark, ...] = ()

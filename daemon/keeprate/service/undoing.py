@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 from keeprate import plugin_api
-from keeprate.catalog import journal, libraries
+from keeprate.catalog import journal
 from keeprate.catalog.journal import Entry
 from keeprate.errors import DiskFullError
-from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoManager
-from keeprate.service.journalling import NO_ROOM, journal_entry, make_durable, settle_planned
-from keeprate.service.managers import manager_type, managers_for
+from keeprate.plugin_api import MarkRefusedError, PhotoManager
+from keeprate.service.journalling import NO_ROOM, journal_entry, make_durable, manager_of, settle_planned
 from keeprate.service.scanning import offline_roots
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
@@ -41,7 +39,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
             break
         place = (entry.library, entry.manager)
         if place not in managers:
-            managers[place] = _manager(session, entry)
+            managers[place] = manager_of(session, entry)
         manager = managers[place]
         reason: str | None
         if manager is None:
@@ -86,19 +84,6 @@ def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: 
     journal.settle(session.catalog, {entry.id: "undone"})
     outcomes[outcome] += 1
     return None
-
-
-def _manager(session: Session, entry: Entry) -> PhotoManager | None:
-    """The photo manager that wrote an entry, with the library's settings or, if they are gone, the defaults."""
-    type_ = manager_type(entry.manager)
-    if type_ is None:
-        return None
-    library = session.config.library_named(entry.library)
-    if library is not None and entry.manager in library.marks:
-        return managers_for(library)[entry.manager]
-    known = libraries.get(session.catalog, entry.library)
-    root = Path(known.root) if known is not None else Path(entry.path).parent
-    return type_(LibraryPlace(entry.library, root), type_.settings_type())
 
 
 def _mark(entry: Entry, text: str) -> PlannedMark:
