@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,19 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_a_full_disk_has_its_own_error() -> None:
     assert isinstance(translated(sqlite3.OperationalError("database or disk is full"), Path("x")), DiskFullError)
+
+
+def test_many_processes_may_open_a_new_catalog_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, time; from keeprate.catalog import open_catalog\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "open_catalog(pathlib.Path(sys.argv[1])).close()\n"
+    )
+    for number in range(4):
+        path, start = tmp_path / str(number) / "catalog.db", str(time.time() + 1.5)
+        opening = [
+            subprocess.Popen([sys.executable, "-c", code, path, start], stderr=subprocess.PIPE, text=True)
+            for _ in range(5)
+        ]
+        errors = [process.communicate()[1] for process in opening]
+        assert [process.returncode for process in opening] == [0] * 5, errors

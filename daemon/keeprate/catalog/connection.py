@@ -6,8 +6,11 @@ Paths may hold bytes that are not UTF-8. Python carries them as surrogates; SQLi
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,10 +82,23 @@ def _migrate(db: Database, path: Path) -> None:
             path=path,
             advice="Update keeprate; the catalog is left as it is.",
         )
-    if MIGRATIONS.pending(db):
+    if not MIGRATIONS.pending(db) and db.journal_mode == "wal":
+        return
+    with _alone(path.with_name(path.name + ".migrating")):  # a daemon and a command may both find it new
         MIGRATIONS.apply(db)
-    if db.journal_mode != "wal":  # a restored backup
-        db.enable_wal()
+        if db.journal_mode != "wal":  # a restored backup
+            db.enable_wal()
+
+
+@contextlib.contextmanager
+def _alone(lock_file: Path) -> Iterator[None]:
+    """Wait until no other process is within such a block; the kernel lets go when a process dies."""
+    handle = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:
