@@ -15,6 +15,7 @@ alone that changed a moment ago.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -27,6 +28,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+_CURRENT_FOLDER = -100
+"""AT_FDCWD of <fcntl.h>."""
+_NO_REPLACE = 1
+"""RENAME_NOREPLACE of <linux/fs.h>."""
 TEMPORARY_PREFIX = ".keeprate-"
 """How the name of every temporary file of ours begins; watchers and walkers leave such names alone."""
 
@@ -298,13 +303,33 @@ def _install_new(temporary: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
-        # No hard links here (FAT and its kin): claim the name with an empty file, then replace only that.
+        # No hard links here (FAT and its kin).
+        if _rename_new(temporary, target):
+            return
+        # Claim the name with an empty file, then replace only that.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             temporary.replace(target)
         except OSError:
             target.unlink()
             raise
+
+
+def _rename_new(source: Path, target: Path) -> bool:
+    """Linux's rename that never replaces (renameat2(2), RENAME_NOREPLACE); False where there is no such thing.
+
+    Raises FileExistsError if something bears the name already.
+    """
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    if renameat2(_CURRENT_FOLDER, os.fsencode(source), _CURRENT_FOLDER, os.fsencode(target), _NO_REPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), os.fspath(target))
 
 
 def _sync_folder(folder: Path) -> None:
