@@ -362,7 +362,7 @@ def test_ctrl_c_ends_the_run_and_its_threads(tmp_path: Path) -> None:
     """In a process of its own: a slow decoder, SIGINT in the middle, an exit within seconds."""
     make_photos(tmp_path, 40)
     script = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from keeprate.embedding import pipeline
 from keeprate.embedding.builtin import BuiltinEmbedder
@@ -370,7 +370,7 @@ from keeprate.embedding.builtin import BuiltinEmbedder
 real = pipeline.open_picture
 def slow(path, **options):
     time.sleep(0.2)
-    print("decoding", flush=True)
+    os.write(1, b"decoding\\n")  # whole lines, whichever thread is first
     return real(path, **options)
 pipeline.open_picture = slow
 items = [pipeline.WorkItem(path.name, path) for path in sorted(Path(sys.argv[1]).glob("*.png"))]
