@@ -1,8 +1,7 @@
 """Every change that keeprate makes to anything that is not its own, written down before it is made.
 
 An entry is `planned`, then `done`; a kill in between leaves it `planned`, and the next run settles it by looking
-at what stands. `undone` entries were taken back, `dropped` ones never happened, `foreign` ones were overtaken by
-somebody else's change.
+at what stands. `undone` entries were taken back, `dropped` ones never happened.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def plan(catalog: Catalog, changes: Sequence[Planned], *, run_id: int, library: 
 
 
 def settle(catalog: Catalog, states: Mapping[int, str]) -> None:
-    """Close entries (id → `done`, `undone`, `dropped` or `foreign`), in one transaction."""
+    """Close entries (id → `done`, `undone` or `dropped`), in one transaction."""
     with catalog.db.atomic():
         catalog.conn.executemany(
             "UPDATE journal SET state = ? WHERE id = ?", [(state, entry_id) for entry_id, state in states.items()]

@@ -147,7 +147,7 @@ CREATE TABLE journal (                -- every change to anything that is not ke
     content_key  TEXT,
     before       BLOB,
     after        BLOB,
-    state        TEXT NOT NULL CHECK (state IN ('planned', 'done', 'undone', 'dropped', 'foreign')),
+    state        TEXT NOT NULL CHECK (state IN ('planned', 'done', 'undone', 'dropped')),
     at           REAL NOT NULL
 ) STRICT;
 CREATE INDEX journal_by_place ON journal (manager, path, field, id);

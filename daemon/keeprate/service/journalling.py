@@ -139,12 +139,10 @@ def settle_planned(session: Session) -> None:
             continue  # its photo manager is not installed any more; should it come back, it can still tell
         try:
             stands = manager.standing(journal_entry(session, entry))
-        except OSError:
-            continue  # the disk is away: ask again next time
-        if stands == entry.after:
-            states[entry.id] = "done"
-        else:
-            states[entry.id] = "dropped" if stands == entry.before else "foreign"
+        except (OSError, MarkRefusedError):
+            continue  # nobody can tell now: ask again next time
+        # Neither before nor after: somebody changed the place since. Ours may be in it, so undo must look there.
+        states[entry.id] = "dropped" if stands == entry.before else "done"
     journal.settle(session.catalog, states)
 
 

@@ -109,6 +109,7 @@ def scan_library(session: Session, library: LibraryConfig, *, quiet_s: float = 0
         unreadable = [(problem.path, problem.reason) for problem in difference.problems]
         problems.replace_step(session.catalog, "walk", library.name, unreadable)
     result = _take_over(session, library, difference, quiet_s, started)
+    session.reporter.progress(Progress("scan", result.files, result.files, library.name))
     libraries.set_scanned(session.catalog, library.name, time.time())
     return result
 
