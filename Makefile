@@ -13,7 +13,7 @@ help:  ## List what can be made.
 
 $(BIN)/keeprate: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,parquet]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,parquet,audit,plots]'
 	@touch $@
 
 install: $(BIN)/keeprate  ## Make .venv with keeprate, torch and transformers.
@@ -22,7 +22,7 @@ demo: $(BIN)/keeprate  ## See it work; PHOTOS=/some/folder uses copies of yours.
 	$(BIN)/keeprate demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 $(VENV)/.dev: $(BIN)/keeprate
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,parquet,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[models,parquet,audit,plots,dev]'
 	@touch $@
 
 test: $(VENV)/.dev  ## Run the whole test suite.

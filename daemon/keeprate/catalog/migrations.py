@@ -10,7 +10,7 @@ MIGRATIONS = Migrations("keeprate")
 def is_newer(db: Database) -> bool:
     """Whether a newer keeprate has migrated this catalog further than we know."""
     known = {migration.name for migration in MIGRATIONS.pending(db)}
-    known |= {"m001_write_ahead_log", "m002_tables"}
+    known |= {"m001_write_ahead_log", "m002_tables", "m003_learning"}
     return any(applied.name not in known for applied in MIGRATIONS.applied(db))
 
 
@@ -24,6 +24,41 @@ def m002_tables(db: Database) -> None:
     for statement in _TABLES.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
+
+
+@MIGRATIONS()
+def m003_learning(db: Database) -> None:
+    for statement in _LEARNING.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_LEARNING = """
+ALTER TABLE head_versions ADD COLUMN candidates TEXT NOT NULL DEFAULT '[]'; -- JSON array: what was compared, best first
+ALTER TABLE head_versions ADD COLUMN details TEXT NOT NULL DEFAULT '{}';    -- JSON object: prior, thresholds, groups …
+ALTER TABLE embeddings ADD COLUMN file_name TEXT;  -- the name that was encoded with the picture; NULL: none was
+
+CREATE TABLE out_of_fold (            -- what a training said about each labelled photo without having seen it
+    head          TEXT NOT NULL,
+    version       INTEGER NOT NULL,
+    content_key   TEXT NOT NULL REFERENCES photos,
+    bucket        TEXT NOT NULL,      -- what the person had said by then
+    chosen        TEXT NOT NULL,      -- what the head would have said
+    probabilities BLOB NOT NULL,      -- float32, one per bucket, in the order of head_versions.buckets
+    PRIMARY KEY (head, version, content_key)
+) STRICT;
+
+CREATE TABLE given_scores (           -- numbers that a person gave photos elsewhere (score.json); the latest counts
+    id            INTEGER PRIMARY KEY,
+    content_key   TEXT NOT NULL REFERENCES photos,
+    head          TEXT NOT NULL,
+    score         REAL NOT NULL,
+    source        TEXT NOT NULL,
+    at            REAL NOT NULL,
+    path          TEXT
+) STRICT;
+CREATE INDEX given_scores_by_photo ON given_scores (head, content_key, id);
+"""
 
 
 _TABLES = """
