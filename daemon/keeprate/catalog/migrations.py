@@ -34,9 +34,11 @@ def m003_learning(db: Database) -> None:
 
 
 _LEARNING = """
-ALTER TABLE head_versions ADD COLUMN candidates TEXT NOT NULL DEFAULT '[]'; -- JSON array: what was compared, best first
-ALTER TABLE head_versions ADD COLUMN details TEXT NOT NULL DEFAULT '{}';    -- JSON object: prior, thresholds, groups …
-ALTER TABLE embeddings ADD COLUMN file_name TEXT;  -- the name that was encoded with the picture; NULL: none was
+-- candidates: JSON array, what was compared, best first; details: JSON object, prior, thresholds, groups …
+ALTER TABLE head_versions ADD COLUMN candidates TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE head_versions ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
+-- file_name: the name that was encoded with the picture; NULL: none was
+ALTER TABLE embeddings ADD COLUMN file_name TEXT;
 
 CREATE TABLE out_of_fold (            -- what a training said about each labelled photo without having seen it
     head          TEXT NOT NULL,
@@ -48,7 +50,7 @@ CREATE TABLE out_of_fold (            -- what a training said about each labelle
     PRIMARY KEY (head, version, content_key)
 ) STRICT;
 
-CREATE TABLE given_scores (           -- numbers that a person gave photos elsewhere (score.json); the latest counts
+CREATE TABLE given_scores (           -- numbers that a person gave photos elsewhere (score.json), the latest counts
     id            INTEGER PRIMARY KEY,
     content_key   TEXT NOT NULL REFERENCES photos,
     head          TEXT NOT NULL,
