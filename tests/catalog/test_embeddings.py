@@ -59,7 +59,7 @@ def test_unscored_photos_come_in_chunks_and_only_until_scored(catalog: Catalog, 
             [(f"k{number}",) for number in range(count)],
         )
         catalog.conn.executemany(
-            "INSERT INTO embeddings VALUES (?, 1, ?)",
+            "INSERT INTO embeddings (content_key, model_id, vector) VALUES (?, 1, ?)",
             [(f"k{number}", np.array([number, 1], "<f4").tobytes()) for number in range(count)],
         )
     chunks = list(embeddings.unscored(catalog, 1, head="keep", version=1, signals_version=None))
