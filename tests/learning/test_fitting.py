@@ -12,6 +12,7 @@ import pytest
 from keeprate.errors import UsageError
 from keeprate.learning.dataset import DataSet, NotEnoughLabels
 from keeprate.learning.fitting import TrainingResult, train
+from keeprate.learning.heads import Recipe
 from keeprate.learning.metrics import calibration_error, roc_auc
 from support.synthetic_labels import clouds, dataset_of, draw
 
@@ -88,7 +89,10 @@ def test_signals_are_used_where_they_help_and_only_there() -> None:
 def test_the_same_seed_gives_the_same_head_and_the_rows_may_be_many_or_wide() -> None:
     for dataset in (clouds((30, 30), width=8), clouds((20, 20), width=500)):
         first, second = trained(dataset), trained(dataset)
-        assert first.head.weights.tobytes() == second.head.weights.tobytes()
+        assert (
+            first.head.classifier.tensors()["weights"].tobytes()
+            == second.head.classifier.tensors()["weights"].tobytes()
+        )
         assert first.metrics == second.metrics
         assert first.decision == second.decision
 
@@ -235,7 +239,7 @@ def test_the_same_labels_are_no_worse() -> None:
 def test_within_the_noise_more_labels_decide(added: int, more: bool) -> None:
     """A recipe that suits the out-of-fold figures by chance cannot be beaten, only equalled within the noise."""
     dataset = joined(FIRST, clouds((added, added), distance=2, seed=11)) if added else FIRST
-    lucky = [replace(trained(FIRST).head, penalty=penalty) for penalty in (0.3, 0.1, 0.03, 0.01)]
+    lucky = [replace(trained(FIRST).head, recipe=Recipe("logistic", penalty)) for penalty in (0.3, 0.1, 0.03, 0.01)]
     decisions = [against_first(dataset, incumbent=head).decision for head in lucky]
     doubtful = [decision for decision in decisions if decision.difference > 0 and decision.interval.low < 0]
     assert doubtful, "else this test tests nothing"

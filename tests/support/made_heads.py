@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from keeprate.learning.calibration import Calibration
-from keeprate.learning.heads import Head
+from keeprate.learning.classifiers import LinearClassifier
+from keeprate.learning.heads import Head, Recipe
 from keeprate.learning.metrics import Metrics, measure
 
 
@@ -38,14 +39,12 @@ def made_head(**changes: Any) -> Head:
     values: dict[str, Any] = {
         "name": "keep",
         "buckets": ("keep", "delete"),
-        "kind": "logistic",
         "mean": np.zeros(6, np.float32),
         "scale": np.ones(6, np.float32),
-        "weights": weights,
-        "bias": np.array([0.1, -0.1], np.float32),
+        "classifier": LinearClassifier(weights, np.array([0.1, -0.1], np.float32)),
         "calibration": Calibration(1.5, (0.2, -0.2)),
         "threshold": 0.4,
-        "penalty": 0.01,
+        "recipe": Recipe("logistic", 0.01),
         "dimension": 4,
         "signal_count": 2,
         "signals_version": 3,

@@ -27,8 +27,9 @@ from threadpoolctl import threadpool_limits
 from keeprate.errors import UsageError
 from keeprate.learning import gate, logistic
 from keeprate.learning.calibration import fit_calibration
+from keeprate.learning.classifiers import LinearClassifier
 from keeprate.learning.dataset import FEW_LABELS, DataSet
-from keeprate.learning.heads import Head, choose_buckets
+from keeprate.learning.heads import IMPORTED, Head, Recipe, choose_buckets
 from keeprate.learning.inputs import InputScale, fit_input_scale
 from keeprate.learning.metrics import Metrics, best_f1_threshold, measure, photo_losses
 from keeprate.learning.splits import SMALL, Folds, make_folds
@@ -135,14 +136,15 @@ def train(
         head = Head(
             name=head_name,
             buckets=dataset.buckets,
-            kind="logistic",
             mean=best.features.scale.mean,
             scale=best.features.scale.scale,
-            weights=best.features.rotation.directions @ final.weights[:, 0].astype(np.float32),
-            bias=final.biases[0].astype(np.float32),
+            classifier=LinearClassifier(
+                best.features.rotation.directions @ final.weights[:, 0].astype(np.float32),
+                final.biases[0].astype(np.float32),
+            ),
             calibration=fit_calibration(best.logits, dataset.bucket_indices, np.array(dataset.bucket_counts())),
             threshold=chosen_threshold,
-            penalty=best.penalty,
+            recipe=Recipe("logistic", best.penalty),
             dimension=dataset.vectors.shape[1],
             signal_count=signal_count,
             signals_version=signals_version if signal_count else None,
@@ -311,7 +313,8 @@ def _ask_gate(
     scale = fit_input_scale(dataset.vectors, signals)
     features = _Features(scale, logistic.rotate(scale.apply(dataset.vectors, signals)))
     weights = _balanced(folds.training_weights() * known[:, np.newaxis], dataset)
-    fits = _fit(features, dataset, weights, incumbent.penalty)
+    assert incumbent.recipe.penalty is not None  # noqa: S101 (else it would not be comparable)
+    fits = _fit(features, dataset, weights, incumbent.recipe.penalty)
     logits = _held_out(fits, features, folds)
     return gate.decide(
         out_of_fold.probabilities,
@@ -334,6 +337,8 @@ def _why_not_comparable(
     """Why the version in use cannot be refitted on these photos; empty if it can."""
     if incumbent.model_fingerprint != head.model_fingerprint:
         return "The version in use was made for another model and cannot score this one's vectors"
+    if incumbent.recipe == IMPORTED:
+        return "The version in use was imported and cannot be trained again on the same labels"
     if set(incumbent.buckets) != set(head.buckets):
         return "The version in use has other buckets"
     if incumbent.uses_signals and (dataset.signals is None or incumbent.signals_version != signals_version):

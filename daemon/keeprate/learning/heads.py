@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +20,15 @@ from safetensors.numpy import save as tensors_to_bytes
 
 from keeprate.errors import KeeprateError
 from keeprate.learning.calibration import Calibration
+from keeprate.learning.classifiers import Classifier, classifier_from_tensors
 from keeprate.learning.inputs import InputScale
 from keeprate.learning.metrics import Metrics
 from keeprate.safe_files import replace_file
 
-FORMAT: Final = 1
-"""Raised when a file can no longer be read by older keeprates."""
+FORMAT: Final = 2
+"""Raised when a file can no longer be read by older keeprates. Format 1 knew linear heads only and is still read."""
 METADATA_KEY: Final = "keeprate_head"
+CLASSIFIER_PREFIX: Final = "classifier."
 LARGEST_FILE_BYTES: Final = 256 << 20
 MOST_BUCKETS: Final = 1000
 
@@ -38,30 +40,37 @@ class HeadFileError(KeeprateError):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """One version of a head, ready to score.
+class Recipe:
+    """How the classifier of a head was fitted, in so far as training chose: what the gate repeats."""
 
-    `kind` "logistic" is softmax(calibration(scaled inputs @ weights + bias)). Raises ValueError if its parts
-    do not fit together or hold values that are not finite.
+    candidate: str
+    """The family in `fitting`, such as "logistic"; "imported" for a head that keeprate did not fit."""
+    penalty: float | None = None
+    """Strength of the L2 penalty, for families that have one."""
+
+
+IMPORTED: Final = Recipe("imported")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One version of a head, ready to score: softmax(calibration(classifier(scaled inputs))).
+
+    Raises ValueError if its parts do not fit together or hold values that are not finite.
     """
 
     name: str
     buckets: tuple[str, ...]
     """The first is the one whose probability is the score."""
-    kind: str
     mean: npt.NDArray[np.float32]
     """(dimension + signal_count,)"""
     scale: npt.NDArray[np.float32]
     """(dimension + signal_count,) positive"""
-    weights: npt.NDArray[np.float32]
-    """(dimension + signal_count, k)"""
-    bias: npt.NDArray[np.float32]
-    """(k,)"""
+    classifier: Classifier
     calibration: Calibration
     threshold: float | None
     """Two buckets: P(first) from which a photo counts as first bucket, within 0–1; None with more buckets."""
-    penalty: float
-    """The L2 penalty that was chosen: with `uses_signals` the recipe, which the gate repeats."""
+    recipe: Recipe
     dimension: int
     signal_count: int
     signals_version: int | None
@@ -69,13 +78,12 @@ class Head:
     model_fingerprint: str
     """Of the embedder whose vectors it was trained on: those of another model must not be scored with it."""
     trained_at: datetime
-    metrics: Metrics
+    metrics: Metrics | None
+    """Out of fold; None where nothing could be held out, and for imported heads."""
     version: int
 
     def __post_init__(self) -> None:
         width, classes = self.dimension + self.signal_count, len(self.buckets)
-        if self.kind != "logistic":
-            raise ValueError(f"unknown kind of head {self.kind!r}")
         if not 2 <= classes <= MOST_BUCKETS or len(set(self.buckets)) != classes:
             raise ValueError(f"{classes} buckets, of which {len(set(self.buckets))} differ")
         if self.dimension < 1 or self.signal_count < 0:
@@ -83,8 +91,6 @@ class Head:
         for name, array, shape in (
             ("mean", self.mean, (width,)),
             ("scale", self.scale, (width,)),
-            ("weights", self.weights, (width, classes)),
-            ("bias", self.bias, (classes,)),
         ):
             if array.dtype != np.float32 or array.shape != shape:
                 raise ValueError(f"{name} is {array.dtype} {array.shape} instead of float32 {shape}")
@@ -92,6 +98,11 @@ class Head:
                 raise ValueError(f"{name} holds values that are not finite")
         if not (self.scale > 0).all():
             raise ValueError("scale must be positive")
+        if (self.classifier.input_width, self.classifier.bucket_count) != (width, classes):
+            raise ValueError(
+                f"a classifier of {self.classifier.input_width} inputs and {self.classifier.bucket_count} buckets "
+                f"in a head of {width} and {classes}"
+            )
         offsets = self.calibration.offsets
         if len(offsets) != classes or not all(map(math.isfinite, (self.calibration.slope, *offsets))):
             raise ValueError("the calibration does not fit the buckets")
@@ -101,6 +112,11 @@ class Head:
             raise ValueError(f"the threshold {self.threshold} is not between 0 and 1")
         if self.trained_at.tzinfo is None:
             raise ValueError("trained_at needs a time zone")
+
+    @property
+    def kind(self) -> str:
+        """What sort of classifier scores: "logistic" (linear) or "mlp"."""
+        return self.classifier.kind
 
     @property
     def uses_signals(self) -> bool:
@@ -117,7 +133,7 @@ class Head:
         inputs = InputScale(self.mean, self.scale, self.signal_count).apply(vectors, signals)
         if not np.isfinite(inputs).all():
             raise ValueError("a vector or signal is not finite")
-        return self.calibration.probabilities((inputs @ self.weights + self.bias).astype(np.float64))
+        return self.calibration.probabilities(self.classifier.logits(inputs))
 
     def choose(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """(n,) index of the bucket for each row: by the threshold if there is one, else the likeliest."""
@@ -143,16 +159,17 @@ def save_head(head: Head, path: Path) -> None:
         "slope": head.calibration.slope,
         "offsets": head.calibration.offsets,
         "threshold": head.threshold,
-        "penalty": head.penalty,
+        "recipe": asdict(head.recipe),
         "dimension": head.dimension,
         "signal_count": head.signal_count,
         "signals_version": head.signals_version,
         "model_fingerprint": head.model_fingerprint,
         "trained_at": head.trained_at.isoformat(),
-        "metrics": head.metrics.to_json(),
+        "metrics": None if head.metrics is None else head.metrics.to_json(),
         "version": head.version,
     }
-    tensors = {"mean": head.mean, "scale": head.scale, "weights": head.weights, "bias": head.bias}
+    tensors = {"mean": head.mean, "scale": head.scale}
+    tensors |= {CLASSIFIER_PREFIX + name: tensor for name, tensor in head.classifier.tensors().items()}
     contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     replace_file(path, tensors_to_bytes(contiguous, {METADATA_KEY: json.dumps(description, sort_keys=True)}))
 
@@ -166,7 +183,7 @@ def load_head(path: Path) -> Head:
         _check_size(path)
         with safe_open(path, framework="numpy") as file:
             description = _description(file.metadata(), path)
-            tensors = {name: file.get_tensor(name) for name in ("mean", "scale", "weights", "bias")}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
         return _head(description, tensors)
     except HeadFileError:
         raise
@@ -202,22 +219,33 @@ def _description(metadata: dict[str, str] | None, path: Path) -> dict[str, Any]:
 def _head(description: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Head:
     """Build the head; `Head` itself checks that its parts fit together."""
     threshold, signals_version = description["threshold"], description["signals_version"]
+    metrics = description["metrics"]
+    prefix = CLASSIFIER_PREFIX if description["format"] > 1 else ""
+    classifier = classifier_from_tensors(
+        str(description["kind"]),
+        {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)},
+    )
     return Head(
         name=str(description["name"]),
         buckets=tuple(str(bucket) for bucket in description["buckets"]),
-        kind=str(description["kind"]),
         mean=tensors["mean"],
         scale=tensors["scale"],
-        weights=tensors["weights"],
-        bias=tensors["bias"],
+        classifier=classifier,
         calibration=Calibration(float(description["slope"]), tuple(float(offset) for offset in description["offsets"])),
         threshold=None if threshold is None else float(threshold),
-        penalty=float(description["penalty"]),
+        recipe=_recipe(description),
         dimension=int(description["dimension"]),
         signal_count=int(description["signal_count"]),
         signals_version=None if signals_version is None else int(signals_version),
         model_fingerprint=str(description["model_fingerprint"]),
         trained_at=datetime.fromisoformat(description["trained_at"]),
-        metrics=Metrics.from_json(description["metrics"]),
+        metrics=None if metrics is None else Metrics.from_json(metrics),
         version=int(description["version"]),
     )
+
+
+def _recipe(description: dict[str, Any]) -> Recipe:
+    if description["format"] == 1:
+        return Recipe("logistic", float(description["penalty"]))
+    recipe = description["recipe"]
+    return Recipe(str(recipe["candidate"]), None if recipe["penalty"] is None else float(recipe["penalty"]))
