@@ -83,16 +83,24 @@ def content_keys_at(catalog: Catalog, paths: Iterable[str], *, present: bool = F
     return found
 
 
-def store(catalog: Catalog, seen: Sequence[SeenFile]) -> int:
-    """Write files that appeared or changed; returns how many photos are new. Call within a transaction."""
-    now = time.time()
+def add_photos(catalog: Catalog, seen: Sequence[tuple[str, str]]) -> int:
+    """Note (content key, folder it was seen in) of photos, known ones or not; returns how many are new.
+
+    A photo need not have a file in a library. Call within a transaction.
+    """
     before = catalog.conn.total_changes
     catalog.conn.executemany(
         "INSERT INTO photos (content_key, first_seen, first_folder) VALUES (?, ?, CAST(? AS TEXT)) "
         "ON CONFLICT DO NOTHING",
-        [(file.content_key, now, path_bytes(file.folder)) for file in seen if file.content_key is not None],
+        [(key, time.time(), path_bytes(folder)) for key, folder in seen],
     )
-    new_photos = catalog.conn.total_changes - before
+    return catalog.conn.total_changes - before
+
+
+def store(catalog: Catalog, seen: Sequence[SeenFile]) -> int:
+    """Write files that appeared or changed; returns how many photos are new. Call within a transaction."""
+    now = time.time()
+    new_photos = add_photos(catalog, [(file.content_key, file.folder) for file in seen if file.content_key is not None])
     catalog.conn.executemany(
         """
         INSERT INTO files (path, library, size, mtime_ns, ctime_ns, inode, content_key, seen_at)

@@ -101,11 +101,40 @@ class UndoOutcome:
     failures: tuple[PlannedMark, ...] = ()
 
 
-Task = EmbedTask | TrainTask | WriteTask | UndoTask
-Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome
-_TASKS: dict[str, type[Task]] = {"embed": EmbedTask, "train": TrainTask, "write": WriteTask, "undo": UndoTask}
+@dataclass(frozen=True, slots=True)
+class LookAtTask:
+    """Give these files vectors by the active model, wherever they lie."""
+
+    paths: tuple[str, ...]
+    alone: bool = False
+    """One at a time: after a crash, to find the picture that caused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtOutcome:
+    """In the order of the task's paths."""
+
+    content_keys: tuple[str, ...] = ()
+    """Empty where the file could not be read at all."""
+    reasons: tuple[str, ...] = ()
+    """Why there is no vector; empty where there is one."""
+    embedded: int = 0
+    """Those that the catalog had no vector of."""
+    cancelled: bool = False
+
+
+Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask
+Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome
+_TASKS: dict[str, type[Task]] = {
+    "embed": EmbedTask,
+    "train": TrainTask,
+    "write": WriteTask,
+    "undo": UndoTask,
+    "look": LookAtTask,
+}
 _OUTCOMES: dict[str, type[Outcome]] = {
     "embed": EmbedOutcome, "train": TrainOutcome, "write": WriteOutcome, "undo": UndoOutcome,
+    "look": LookAtOutcome,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from keeprate.paths import locate_home
 from keeprate.service.session import Progress, Reporter, Session, open_session
 from keeprate.service.tasks import (
     EmbedTask,
+    LookAtTask,
     Outcome,
     Task,
     TrainTask,
@@ -95,6 +96,10 @@ def perform(task: Task, session: Session, working: Working) -> Outcome:
             from keeprate.service.undoing import undo
 
             return undo(session, task)
+        case LookAtTask():
+            from keeprate.service.looking_at import look_at
+
+            return look_at(session, task, working)
 
 
 def main() -> None:
