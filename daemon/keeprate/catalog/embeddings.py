@@ -189,3 +189,23 @@ def unscored(
 
 def _matrix(rows: list[sqlite3.Row], column: int) -> Float32Array:
     return np.frombuffer(b"".join([row[column] for row in rows]), "<f4").reshape(len(rows), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredChunk:
+    """Photos on disk in the order of their paths: keys, perceptual hashes (n,), signals (n, s)."""
+
+    content_keys: list[str]
+    perceptual_hashes: NDArray[np.int64]
+    signals: Float32Array
+
+
+def measured(catalog: Catalog, signals_version: int) -> MeasuredChunk:
+    """Every photo on disk whose signals were measured in this version."""
+    rows = catalog.conn.execute(
+        "SELECT files.content_key, coalesce(photos.perceptual_hash, 0), signals.vector "
+        "FROM files JOIN photos USING (content_key) JOIN signals USING (content_key) "
+        "WHERE files.gone_at IS NULL AND signals.version = ? GROUP BY files.content_key ORDER BY min(files.path)",
+        (signals_version,),
+    ).fetchall()
+    return MeasuredChunk([row[0] for row in rows], np.array([row[1] for row in rows], np.int64), _matrix(rows, 2))

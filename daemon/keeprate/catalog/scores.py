@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from keeprate.catalog.connection import Catalog
 
+FIRST_GUESS = 0
+"""The version of scores that were not learned: they stand while no version of the head is in use."""
+
+_VERSION_SHOWN = "coalesce((SELECT version FROM head_versions WHERE head = {head} AND in_use = 1), 0)"
+
 
 def store(
     catalog: Catalog, head: str, version: int, content_keys: Sequence[str], probabilities: NDArray[np.float64]
@@ -49,13 +54,13 @@ class RankedPhoto:
     taken_at: float | None
 
 
-_RANKED = """
+_RANKED = f"""
     SELECT files.content_key, files.path, files.library, scores.score, scores.probabilities, scores.version,
            photos.taken_at
     FROM scores
     JOIN files ON files.content_key = scores.content_key AND files.gone_at IS NULL
     JOIN photos ON photos.content_key = scores.content_key
-    WHERE scores.head = ?1 AND scores.version = (SELECT version FROM head_versions WHERE head = ?1 AND in_use = 1)
+    WHERE scores.head = ?1 AND scores.version = {_VERSION_SHOWN.format(head="?1")}
       AND (?2 IS NULL OR files.library = ?2)
     ORDER BY scores.score DESC, files.content_key, files.path
 """
@@ -85,10 +90,10 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
 
 
 def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tuple[float, ...], int] | None:
-    """(score, probabilities, head version) of one photo, by the version in use."""
+    """(score, probabilities, head version) of one photo, by the version in use, or the first guess."""
     row = catalog.conn.execute(
         "SELECT score, probabilities, version FROM scores WHERE content_key = ?1 AND head = ?2 "
-        "AND version = (SELECT version FROM head_versions WHERE head = ?2 AND in_use = 1)",
+        f"AND version = {_VERSION_SHOWN.format(head='?2')}",
         (content_key, head),
     ).fetchone()
     return (row[0], tuple(np.frombuffer(row[1], "<f4").tolist()), row[2]) if row else None
@@ -100,5 +105,17 @@ def count_unscored(catalog: Catalog, head: str, version: int, model_id: int) -> 
         "SELECT count(*) FROM embeddings e LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
         "WHERE e.model_id = ? AND s.version IS NOT ?",
         (head, model_id, version),
+    ).fetchone()
+    return int(row[0])
+
+
+def count_unguessed(catalog: Catalog, head: str, signals_version: int) -> int:
+    """Photos on disk with signals of this version that have no first guess by `head`."""
+    row = catalog.conn.execute(
+        "SELECT count(DISTINCT signals.content_key) FROM signals "
+        "JOIN files ON files.content_key = signals.content_key AND files.gone_at IS NULL "
+        "LEFT JOIN scores ON scores.content_key = signals.content_key AND scores.head = ? "
+        "WHERE signals.version = ? AND scores.version IS NOT ?",
+        (head, signals_version, FIRST_GUESS),
     ).fetchone()
     return int(row[0])

@@ -145,6 +145,8 @@ class ListedPhoto:
     probabilities: dict[str, float]
     content_key: str
     label: str | None
+    version: int
+    """Of the head; 0: a first guess, nothing has been learned yet."""
 
 
 def list_photos(
@@ -178,6 +180,10 @@ def list_photos(
         for photo in photos:
             said = f"  [{photo.label}]" if photo.label else ""
             typer.echo(printable(f"{photo.score:.3f}  {photo.path}{said}"))
+        if photos and photos[0].version == 0:
+            from keeprate.service.first_guessing import SENTENCE
+
+            typer.echo(f"This is {SENTENCE}.", err=True)
         if not photos:
             typer.echo("Nothing to show: no photo has a score yet, or you have decided on all of them.", err=True)
 
@@ -189,15 +195,15 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
     if name is None:
         session.libraries()  # says that there is none
         return []
-    session.heads(name)
+    buckets = session.heads(name)[name]
     version = heads.in_use(session.catalog, name)
-    if version is None:
-        return []
+    if version is not None:
+        buckets = version.buckets
     said = {key: label.bucket for key, label in labels.current(session.catalog, name).items() if label.bucket}
     return [
         ListedPhoto(
-            photo.paths[0], photo.score, name, dict(zip(version.buckets, photo.probabilities, strict=True)),
-            photo.content_key, photo.label,
+            photo.paths[0], photo.score, name, dict(zip(buckets, photo.probabilities, strict=True)),
+            photo.content_key, photo.label, photo.version,
         )
         for photo in scores.ranked(session.catalog, name, said, library)
         if everything or photo.label is None
@@ -207,13 +213,13 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
 def _write_csv(photos: list[ListedPhoto]) -> None:
     writer = csv.writer(sys.stdout)
     buckets = list(photos[0].probabilities) if photos else []
-    writer.writerow(["path", "score", "head", *buckets, "content_key", "label"])
+    writer.writerow(["path", "score", "head", *buckets, "content_key", "label", "version"])
     for photo in photos:
         shares = [f"{share:.6f}" for share in photo.probabilities.values()]
         writer.writerow(
             [
                 printable(photo.path), f"{photo.score:.6f}", photo.head, *shares,
-                photo.content_key, photo.label or "",
+                photo.content_key, photo.label or "", photo.version,
             ]
         )  # fmt: skip
 
@@ -229,7 +235,7 @@ def _write_parquet(photos: list[ListedPhoto], target: Path) -> None:
     rows = [
         {"path": printable(photo.path), "score": photo.score, "head": photo.head}
         | {f"p_{bucket}": value for bucket, value in photo.probabilities.items()}
-        | {"content_key": photo.content_key, "label": photo.label}
+        | {"content_key": photo.content_key, "label": photo.label, "version": photo.version}
         for photo in photos
     ]
     try:
@@ -257,6 +263,10 @@ def why(
     else:
         shares = ", ".join(f"{bucket} {share:.0%}" for bucket, share in found.probabilities.items())
         say(f"  {found.head}: {shares}; number {found.rank} of {found.of}")
+        if found.version == 0:
+            from keeprate.service.first_guessing import SENTENCE
+
+            say(f"  ({SENTENCE})")
     if found.label:
         say(f"  you put it into: {found.label}")
     if found.nearest:

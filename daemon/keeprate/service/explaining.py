@@ -33,6 +33,8 @@ class Explanation:
     model: str
     score: float | None
     probabilities: dict[str, float]
+    version: int | None
+    """Of the head that gave the score; 0: a first guess, nothing has been learned yet."""
     rank: int | None
     """1: the best of all scored photos."""
     of: int
@@ -52,10 +54,12 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
     if name is None:
         session.libraries()  # says that there is none
         raise AssertionError
-    session.heads(name)
+    buckets = session.heads(name)[name]
     key = _key(session, path)
     model = models.active(catalog)
     version = heads.in_use(catalog, name)
+    if version is not None:
+        buckets = version.buckets
     scored = scores.of_photo(catalog, key, name)
     said = labels.current(catalog, name)
     order = [photo.content_key for photo in scores.ranked(catalog, name, {})] if scored else []
@@ -66,7 +70,8 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
         head=name,
         model=model.name,
         score=scored[0] if scored else None,
-        probabilities=dict(zip(version.buckets, scored[1], strict=True)) if scored and version else {},
+        probabilities=dict(zip(buckets, scored[1], strict=True)) if scored else {},
+        version=scored[2] if scored else None,
         rank=order.index(key) + 1 if key in order else None,
         of=len(order),
         label=said[key].bucket if key in said else None,

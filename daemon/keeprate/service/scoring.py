@@ -11,6 +11,7 @@ from keeprate.catalog import embeddings, heads, scores
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import KeeprateError
 from keeprate.learning.heads import Head, load_head
+from keeprate.service.first_guessing import guess
 from keeprate.service.session import Progress, Session
 
 PROGRESS_FROM = 20_000
@@ -20,6 +21,8 @@ PROGRESS_FROM = 20_000
 @dataclass(frozen=True, slots=True)
 class ScoreOutcome:
     scored: int = 0
+    guessed: int = 0
+    """Photos that got a first guess, because nothing has been learned yet."""
     seconds: float = 0.0
 
 
@@ -35,14 +38,18 @@ def head_of(session: Session, version: HeadVersion) -> Head:
 
 
 def score(session: Session, head: str | None = None) -> ScoreOutcome:
-    """Score every photo whose score is missing or older than the head version in use."""
+    """Score every photo whose score is missing or older than the head version in use; guess where there is none."""
     started = time.monotonic()
-    total = 0
+    scored = guessed = 0
     for name in session.heads(head):
+        if session.reporter.cancelled():
+            break
         version = heads.in_use(session.catalog, name)
-        if version is not None and heads.can_score(session.catalog, version) and not session.reporter.cancelled():
-            total += _score_head(session, version)
-    return ScoreOutcome(total, time.monotonic() - started)
+        if version is None:
+            guessed += guess(session, name)
+        elif heads.can_score(session.catalog, version):
+            scored += _score_head(session, version)
+    return ScoreOutcome(scored, guessed, time.monotonic() - started)
 
 
 def _score_head(session: Session, version: HeadVersion) -> int:

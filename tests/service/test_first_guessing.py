@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keeprate.config.models import HeadConfig
+from support.commands import answer, keeprate, run
+from support.photos import draw, write_photos
+
+
+@pytest.fixture
+def unsorted(tmp_path: Path) -> Path:
+    """A library with six sharp photos, blurred copies of three of them, and no label."""
+    root = tmp_path / "camera"
+    write_photos(root, range(6))
+    for seed in range(3):
+        draw(seed, sharp=False).save(root / f"IMG_{seed:04d}-blurred.jpg")
+    keeprate("init", root)
+    return root
+
+
+def test_there_is_an_order_without_any_label_and_learning_replaces_it(unsorted: Path) -> None:
+    keeprate("sync")
+    listed = answer("list")
+    assert len(listed) == 9
+    assert {photo["version"] for photo in listed} == {0}
+    assert {Path(photo["path"]).name for photo in listed[-3:]} == {f"IMG_{seed:04d}-blurred.jpg" for seed in range(3)}
+    assert all(0.2 <= photo["score"] <= 0.8 for photo in listed)
+    assert "first guess" in run("list").err
+    worst = listed[-1]["path"]
+    assert (answer("why", worst)["version"], answer("why", worst)["rank"]) == (0, 9)
+    assert "first guess" in keeprate("why", worst)
+    assert answer("labels", "list") == []
+    assert answer("write", "--dry-run")["planned"] == []
+
+    write_photos(unsorted / "keep", range(100, 108))
+    write_photos(unsorted / "delete", range(200, 208), sharp=False)
+    keeprate("sync")
+    listed = answer("list")
+    assert {photo["version"] for photo in listed} == {1}
+    assert "first guess" not in run("list").err
+
+
+def test_a_head_about_something_else_gets_no_guess(tmp_path: Path, home: Path) -> None:
+    from keeprate.config.edit import add_library
+    from keeprate.paths import locate_home
+    from keeprate.service.first_guessing import kept_bucket
+    from keeprate.service.session import open_session
+
+    def buckets(**folders: list[str]) -> dict[str, HeadConfig]:
+        return {"buckets": folders}  # type: ignore[dict-item]
+
+    heads = {
+        "animal": buckets(cat=["cat"], dog=["dog"]),
+        "keep": buckets(keep=["keep"], delete=["delete"]),
+        "cull": buckets(Rejected=["r"], fine=["f"]),
+        "trash": buckets(blue=["blue"], red=["red", "trash:"]),
+        "three": buckets(keep=["k"], delete=["d"], later=["l"]),
+    }
+    (tmp_path / "camera").mkdir()
+    found = locate_home()
+    add_library(found.config_file, {"name": "camera", "root": str(tmp_path / "camera"), "heads": heads})
+    with open_session(found) as session:
+        assert {head: kept_bucket(session, head) for head in heads} == {
+            "animal": None, "keep": 0, "cull": 1, "trash": 0, "three": None,
+        }  # fmt: skip
