@@ -18,9 +18,11 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -150,6 +152,62 @@ def create_file(path: Path, data: bytes) -> FileState:
         created = _state_of(os.fstat(descriptor), path)
     _sync_folder(path.parent)
     return created
+
+
+def copy_file(source: Path, target: Path) -> str:
+    """Copy a file to a new place, atomically, with its times, permissions and extended attributes.
+
+    Never overwrites anything. What the file system at `target` cannot hold of the attributes is left out. Returns the
+    SHA-256 of what was copied, in hex.
+
+    Raises:
+        FileExistsError: something stands at `target`; it was left alone.
+        FileChangedError: the source changed while it was read.
+        OSError: the source cannot be read or is no regular file, or the write failed; nothing is left behind.
+    """
+    reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        before = _state_of(os.fstat(reading), source)
+        with _temporary(target.parent, 0o600) as (descriptor, temporary):
+            digest = hashlib.sha256()
+            while chunk := os.read(reading, _CHUNK_BYTES):
+                digest.update(chunk)
+                _write_all(descriptor, chunk)
+            with contextlib.suppress(PermissionError):  # on FAT, only the permissions: they come last
+                shutil.copystat(source, temporary)
+            if _state_of(os.fstat(reading), source) != before or os.fstat(descriptor).st_size != before.size:
+                raise FileChangedError(f"{source} changed while it was copied")
+            os.fsync(descriptor)
+            _install_new(temporary, target)
+    finally:
+        os.close(reading)
+    return digest.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a regular file in hex, symbolic links followed; read in pieces.
+
+    Raises:
+        OSError: it is missing, no regular file, or unreadable.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        _state_of(os.fstat(descriptor), path)
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_copy(path: Path, *, sha256: str) -> bool:
+    """Delete the file at `path` if it is still the regular file with this SHA-256; returns whether it was.
+
+    Raises:
+        OSError: it cannot be read or removed.
+    """
+    if path.is_symlink() or (before := file_state(path)) is None:
+        return False
+    if digest_file(path) != sha256 or file_state(path) != before:
+        return False
+    path.unlink()
+    return True
 
 
 def remove_file(path: Path, *, expected: bytes) -> None:
