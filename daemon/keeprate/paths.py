@@ -1,7 +1,8 @@
 """Where keeprate keeps its own things: config, catalog, state, runtime files.
 
-`KEEPRATE_HOME` puts all of them in one folder (tests, portable use); otherwise the platform's usual places.
-Nothing here creates a folder: whoever writes first does.
+`KEEPRATE_WORKSPACE` (or `HEADMASTER_WORKSPACE`) names a workspace, a folder that brings its heads along and holds
+everything else of keeprate's in `.keeprate/`. Else `KEEPRATE_HOME` puts all of it in one folder (tests, portable use);
+else it goes to the platform's usual places. Nothing here creates a folder: whoever writes first does.
 """
 
 from __future__ import annotations
@@ -12,15 +13,24 @@ from pathlib import Path
 
 import platformdirs
 
+from keeprate.errors import UsageError
+
+WORKSPACE_VARIABLES = ("KEEPRATE_WORKSPACE", "HEADMASTER_WORKSPACE")
+"""The first that is set counts; an empty one counts as not set."""
+WORKSPACE_FOLDER = ".keeprate"
+"""Where in a workspace keeprate keeps its own things."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folders of one keeprate installation of one user."""
+    """The folders of one keeprate installation of one user, or of one workspace."""
 
     config_dir: Path
     data_dir: Path
     state_dir: Path
     cache_dir: Path
+    workspace: Path | None = None
+    """The folder whose `heads/` says everything about heads; None: the config file does."""
 
     @property
     def config_file(self) -> Path:
@@ -36,6 +46,15 @@ class Home:
         return self.data_dir / "heads"
 
     @property
+    def checkpoints_dir(self) -> Path:
+        """Checkpoints in headmaster's format, `<head>.pt`."""
+        return (self.workspace or self.data_dir) / "out"
+
+    def test_dir(self, head: str) -> Path | None:
+        """Where a workspace keeps the photos that a head is tested on, one folder a bucket."""
+        return None if self.workspace is None else self.workspace / "test" / head
+
+    @property
     def views_dir(self) -> Path:
         """View folders of libraries beside whose root nothing can be written."""
         return self.data_dir / "views"
@@ -47,10 +66,29 @@ class Home:
 
 
 def locate_home() -> Home:
-    """The home that this process works with, from `KEEPRATE_HOME` or the platform's directories."""
+    """The home that this process works with: a workspace, `KEEPRATE_HOME`, or the platform's directories.
+
+    Raises:
+        UsageError: a workspace is named that is no folder.
+    """
+    named = next(((name, value) for name in WORKSPACE_VARIABLES if (value := os.environ.get(name))), None)
+    if named is not None:
+        return _home_of_workspace(*named)
     portable = os.environ.get("KEEPRATE_HOME")
     if portable:
         root = Path(portable).expanduser().absolute()
         return Home(root, root, root, root / "cache")
     dirs = platformdirs.PlatformDirs("keeprate", appauthor=False)
     return Home(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path)
+
+
+def _home_of_workspace(variable: str, value: str) -> Home:
+    workspace = Path(os.path.normpath(Path(value).expanduser().absolute()))
+    if not workspace.is_dir():
+        raise UsageError(
+            f"There is no such workspace (--workspace or {variable} names it).",
+            path=workspace,
+            advice=f"Make it with its first head: mkdir -p {workspace}/heads/hotdog/positive, …/negative.",
+        )
+    own = workspace / WORKSPACE_FOLDER
+    return Home(own, own, own, own / "cache", workspace)

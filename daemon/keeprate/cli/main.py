@@ -47,8 +47,13 @@ def keeprate(
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Work in this folder of heads/HEAD/BUCKET/ instead (or set KEEPRATE_WORKSPACE)."),
+    ] = None,
 ) -> None:
-    """Nothing happens here: every command is its own."""
+    if workspace is not None:
+        os.environ["KEEPRATE_WORKSPACE"] = str(workspace)  # for this process and its worker
 
 
 setup.register(app)

@@ -45,6 +45,12 @@ def init(
     from keeprate.service.profiles import marks_for, view_folder_beside
 
     home = locate_home()
+    if home.workspace is not None:
+        raise UsageError(
+            "A workspace needs no init: its folders say everything.",
+            path=home.workspace,
+            advice="Make heads/HEAD/BUCKET/ for each bucket, put pictures in, and run `keeprate train`.",
+        )
     root = folder.expanduser().absolute()
     _check_folder(root)
     if viewer not in VIEWERS:
@@ -109,13 +115,16 @@ def _make_folder(path: Path) -> None:
 @config_app.command("check")
 def check() -> None:
     """Check the settings; says what is wrong, or that all is well."""
-    from keeprate.config.load import load_config
+    from keeprate.config.workspace import config_of
     from keeprate.paths import locate_home
     from keeprate.service.managers import check_marks
 
     home = locate_home()
-    config = load_config(home.config_file)
+    config = config_of(home)
     check_marks(config)
+    if home.workspace is not None:
+        say(f"The workspace {home.workspace} is fine: {len(config.heads())} heads.")
+        return
     if not home.config_file.exists():
         say(f"There is no config file yet ({home.config_file}); `keeprate init FOLDER` writes it.")
         return
@@ -131,10 +140,10 @@ def show(as_json: JsonOption = False) -> None:
     """Print the settings as they are in force, defaults included."""
     import tomlkit
 
-    from keeprate.config.load import load_config
+    from keeprate.config.workspace import config_of
     from keeprate.paths import locate_home
 
-    values = load_config(locate_home().config_file).model_dump(mode="json", exclude_none=True)
+    values = config_of(locate_home()).model_dump(mode="json", exclude_none=True)
     if as_json:
         print_json(values)
     else:

@@ -87,6 +87,7 @@ def embed(
     from keeprate.service.scanning import scan as do_scan
     from keeprate.service.tasks import EmbedOutcome
     from keeprate.service.worker_client import worker
+    from keeprate.service.workspace_steps import look_first
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         chosen: list[str | None] = [library]
@@ -94,6 +95,7 @@ def embed(
             session.heads(head)
             chosen = [one.name for one in session.libraries(library) if head in one.heads]
         session.libraries(library)
+        look_first(session)
         if retry:
             problems.forgive(session.catalog, "decode")
             problems.forgive(session.catalog, "embed")
@@ -122,8 +124,10 @@ def train(
     """Learn from the labels: a new head is taken into use only if it is better on photos it has not seen."""
     from keeprate.service.training_run import train_heads
     from keeprate.service.worker_client import worker
+    from keeprate.service.workspace_steps import prepare
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
+        prepare(session, client, head)
         outcomes = train_heads(session, client, head, threshold=threshold, force=force)
     if as_json:
         print_json(outcomes)

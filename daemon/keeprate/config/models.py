@@ -84,6 +84,11 @@ class LibraryConfig(Section):
         default_factory=dict,
         description="`[library.marks.NAME]`: one table for each photo manager that shall write marks.",
     )
+    forget_vanished: bool = Field(
+        default=False,
+        description="A photo that is in none of the bucket's folders any more loses its label, also if it is nowhere "
+        "else: the folders are the whole truth. Otherwise a photo that was sorted and then deleted goes on teaching.",
+    )
     marked_head: str | None = Field(default=None, description="The head whose scores are marked; default: the first.")
 
     @field_validator("root")

@@ -94,7 +94,7 @@ def decide(
     Args:
         places: every photo file in a bucket's folder.
         before: content key → bucket of the last place label (None: moved out again).
-        present: content keys with a file in a configured library.
+        present: content keys with a file in a configured library, or in one that forgets what vanished.
         unsure: content keys whose label came from a place that cannot be looked at now: nothing is withdrawn.
         trashed: content key → the trash bucket, for photos just found in the desktop's trash.
         seen_elsewhere: content keys that lay at another path of the library before: their label is a move.
@@ -280,10 +280,17 @@ def _present(session: Session, head: str, trashed: Collection[str]) -> set[str]:
         "AND content_key IN (SELECT content_key FROM labels WHERE head = ?)",
         (*names, head),
     )
-    found = {key for (key,) in rows}
+    found = {key for (key,) in rows} | _vanished(session, head)
     return found | {
         key for key in trashed if any(file.library in names for file in files.of_photo(session.catalog, key))
     }
+
+
+def _vanished(session: Session, head: str) -> set[str]:
+    """Photos whose label came from a library where only what lies in a bucket now counts."""
+    roots = tuple(f"{library.root}/" for library, _ in _libraries(session.config, head) if library.forget_vanished)
+    paths = labels.place_paths(session.catalog, head) if roots else {}
+    return {key for key, path in paths.items() if path is not None and path.startswith(roots)}
 
 
 def _seen_elsewhere(session: Session, changed: Collection[Place]) -> set[str]:

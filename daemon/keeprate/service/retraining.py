@@ -43,6 +43,8 @@ def after_quiet_hours(at: float, settings: TrainingConfig) -> float:
 
 def missing_labels(buckets: tuple[str, ...], counts: dict[str, int]) -> str | None:
     """What is missing before a head can be trained: at least two photos in each bucket."""
+    if len(buckets) < 2:
+        return f"needs a second bucket beside {buckets[0]!r}" if buckets else "needs two buckets and has none"
     lacking = [f"{2 - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < 2]
     return f"needs {' and '.join(lacking)}" if lacking else None
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from keeprate.catalog import Catalog, open_catalog
-from keeprate.config.load import load_config
 from keeprate.config.models import Config, LibraryConfig
+from keeprate.config.workspace import config_of
 from keeprate.errors import UsageError
 from keeprate.paths import Home
 
@@ -60,6 +60,12 @@ class Session:
             UsageError: there is no such library, or none at all.
         """
         if name is None:
+            if not self.config.library and self.home.workspace is not None:
+                raise UsageError(
+                    "The workspace has no head yet.",
+                    advice="Make one folder for each bucket, such as heads/hotdog/positive and heads/hotdog/negative.",
+                    path=self.home.workspace,
+                )
             if not self.config.library:
                 raise UsageError(
                     "There is no library yet.",
@@ -94,5 +100,4 @@ def open_session(home: Home, reporter: Reporter | None = None) -> Session:
         ConfigError: the config makes no sense.
         CatalogError: the catalog cannot be opened.
     """
-    config = load_config(home.config_file)
-    return Session(home, config, open_catalog(home.catalog_file), reporter or Reporter())
+    return Session(home, config_of(home), open_catalog(home.catalog_file), reporter or Reporter())

@@ -16,6 +16,7 @@ from typing import Any
 
 from keeprate import errors
 from keeprate.errors import KeeprateError
+from keeprate.paths import WORKSPACE_VARIABLES
 from keeprate.service.session import Progress, Reporter
 from keeprate.service.tasks import Outcome, Task, outcome_from, task_kind, to_values
 
@@ -155,9 +156,10 @@ def _environment() -> dict[str, str]:
     """The parent's environment, with relative keeprate folders made absolute and Python kept quiet."""
     environment = dict(os.environ)
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
-    home = environment.get("KEEPRATE_HOME")
-    if home:
-        environment["KEEPRATE_HOME"] = str(Path(home).expanduser().absolute())
+    for name in ("KEEPRATE_HOME", *WORKSPACE_VARIABLES):
+        folder = environment.get(name)
+        if folder:
+            environment[name] = str(Path(folder).expanduser().absolute())
     return environment
 
 
