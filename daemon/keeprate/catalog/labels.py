@@ -23,6 +23,8 @@ class LabelSource(StrEnum):
     """First seen in a bucket's folder."""
     TRASH = "trash"
     """Left the library for the desktop's trash."""
+    CSV = "csv"
+    """Said by a file: `keeprate labels import`."""
 
 
 PLACE_SOURCES = (LabelSource.MOVE, LabelSource.FOLDER, LabelSource.TRASH)

@@ -1,12 +1,26 @@
-"""`labels`: what you said about your photos."""
+"""`labels`: what you said about your photos; what of it was probably a slip; in from files and out to them."""
 
 from __future__ import annotations
 
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from keeprate.cli.output import HeadOption, JsonOption, print_json, printable
+from keeprate.cli.output import HeadOption, JsonOption, print_json, printable, say
+from keeprate.errors import KeeprateError, UsageError
 
-labels_app = typer.Typer(help="What you said about your photos, by moving them.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from keeprate.service.auditing import AuditOutcome, Suspect
+    from keeprate.service.label_files import ImportOutcome
+
+PROBLEMS_SHOWN = 20
+
+labels_app = typer.Typer(help="What you said about your photos, by moving them or in files.", no_args_is_help=True)
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,3 +46,192 @@ def list_labels(head: HeadOption = None, as_json: JsonOption = False) -> None:
         )
     if not found:
         typer.echo("No labels yet: move photos into a bucket's folder.", err=True)
+
+
+@labels_app.command()
+def audit(
+    head: HeadOption = None,
+    top: Annotated[
+        int | None, typer.Option("--top", "-n", min=1, help="The N most doubtful; default: those probably wrong.")
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[Path | None, typer.Option("--csv", help="Write a CSV file (a new one).")] = None,
+) -> None:
+    """Photos that you probably put into the wrong bucket, with the evidence. It changes nothing."""
+    from keeprate.paths import locate_home
+    from keeprate.service.auditing import audit as do_audit
+    from keeprate.service.session import open_session
+
+    with open_session(locate_home()) as session:
+        session.libraries()  # says that there is none
+        outcomes = do_audit(session, head, top)
+    if as_csv is not None:
+        _write_audit(outcomes, as_csv.expanduser())
+    if as_json:
+        print_json(outcomes)
+    elif as_csv is not None:
+        say(f"{sum(len(outcome.suspects) for outcome in outcomes)} rows written to {as_csv}.")
+    else:
+        for outcome in outcomes:
+            _show_audit(outcome)
+
+
+def _show_audit(outcome: AuditOutcome) -> None:
+    if outcome.photos:
+        share = "none is" if not outcome.likely else f"{outcome.likely} {'is' if outcome.likely == 1 else 'are'}"
+        say(f"{outcome.head}: of {outcome.photos} labels, {share} probably wrong (version {outcome.version}).")
+    if outcome.remark:
+        say(f"{outcome.head}: {outcome.remark}")
+    for number, suspect in enumerate(outcome.suspects, start=1):
+        _show_suspect(number, suspect)
+    if outcome.suspects:
+        say("\nNothing was changed. If you agree, move the photo into the other bucket; if not, leave it.")
+
+
+def _show_suspect(number: int, suspect: Suspect) -> None:
+    from keeprate.cli.looking import local
+    from keeprate.service.status import iso
+
+    where = suspect.paths or (f"{suspect.lay_at or suspect.content_key} (deleted since)",)
+    said = {"move": "moved there", "folder": "found there", "trash": "put into the trash", "csv": "from a file"}
+    shares = suspect.probabilities
+    say(f"\n{number}. {where[0]}")
+    for copy in where[1:]:
+        say(f"   also {copy}")
+    say(
+        f"   you: {suspect.said} ({said.get(suspect.source, suspect.source)} {local(iso(suspect.at))}); "
+        f"the head, from all others: {suspect.instead} {shares[suspect.instead]:.0%}, "
+        f"{suspect.said} {shares[suspect.said]:.0%}"
+    )
+    for neighbour in suspect.nearest:
+        say(f"   {neighbour.similarity:+.3f} like {neighbour.bucket}: {neighbour.path}")
+
+
+def _write_audit(outcomes: list[AuditOutcome], target: Path) -> None:
+    from keeprate.safe_files import create_file
+    from keeprate.service.status import iso
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(
+        ["head", "image", "said", "source", "at", "instead", "p_said", "p_instead", "likely", "content_key"]
+    )
+    for outcome in outcomes:
+        for one in outcome.suspects:
+            shares = [f"{one.probabilities[bucket]:.6f}" for bucket in (one.said, one.instead)]
+            place = one.paths[0] if one.paths else one.lay_at or ""
+            writer.writerow(
+                [
+                    outcome.head, place, one.said, one.source, iso(one.at), one.instead, *shares,
+                    "yes" if one.likely else "no", one.content_key,
+                ]
+            )  # fmt: skip
+    try:
+        create_file(target, text.getvalue().encode("utf-8", "surrogateescape"))
+    except FileExistsError as error:
+        raise UsageError("There is a file already; it was left as it is.", path=target) from error
+    except OSError as error:
+        raise KeeprateError(f"The file cannot be written: {error.strerror or error}.", path=target) from error
+
+
+@labels_app.command("import")
+def import_labels(
+    file: Annotated[Path, typer.Argument(help="A CSV with a header, or a score.json.")],
+    head: HeadOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over labels from a CSV: `image,label`, `image,head,label`, or `image` and a column for each head.
+
+    Paths are absolute, or relative to the file or to a library. A photo that you move later goes by its new place.
+    """
+    from keeprate.cli.steps import at_work
+    from keeprate.service.label_files import import_labels as do_import
+
+    with at_work(quiet=as_json) as session:
+        session.libraries()  # says that there is none
+        outcome = do_import(session, file, head, dry_run=dry_run)
+    if as_json:
+        print_json(outcome)
+    else:
+        _show_import(outcome)
+    if outcome.problems and not outcome.total and not outcome.unchanged:
+        raise typer.Exit(1)
+
+
+def _show_import(outcome: ImportOutcome) -> None:
+    for problem in outcome.problems[:PROBLEMS_SHOWN]:
+        typer.echo(printable(f"{outcome.file}:{problem.line}: {problem.what}"), err=True)
+    if len(outcome.problems) > PROBLEMS_SHOWN:
+        typer.echo(f"… and {len(outcome.problems) - PROBLEMS_SHOWN} more lines; --json lists all.", err=True)
+    would = "would be " if outcome.dry_run else ""
+    by_head = ", ".join(f"{head} {count}" for head, count in outcome.imported.items())
+    say(
+        f"{outcome.total} {outcome.kind} {would}imported{f' ({by_head})' if by_head else ''}, "
+        f"{outcome.unchanged} stood already, {outcome.blank} empty, {len(outcome.problems)} left out."
+    )
+    if outcome.kind == "scores":
+        say("Scores are kept for heads that rank; nothing learns from them yet.")
+
+
+@labels_app.command("export")
+def export_labels(
+    file: Annotated[Path, typer.Argument(help="The CSV file to make; an existing one is left alone.")],
+    head: HeadOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every label that counts as CSV, which `labels import` reads back."""
+    from keeprate.paths import locate_home
+    from keeprate.service.label_files import export_labels as do_export
+    from keeprate.service.session import open_session
+
+    with open_session(locate_home()) as session:
+        session.libraries()  # says that there is none
+        outcome = do_export(session, file, head)
+    if as_json:
+        print_json(outcome)
+        return
+    say(f"{outcome.labels} labels written to {outcome.file}.")
+    if outcome.nowhere:
+        say(f"{outcome.nowhere} more are of photos that nobody knows the place of; they were left out.")
+
+
+@labels_app.command("forget")
+def forget_labels(
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photos, where they lie or lay.", metavar="FILE…")] = None,
+    gone: Annotated[bool, typer.Option("--gone", help="All photos of which no file is left.")] = False,
+    head: Annotated[str | None, typer.Option("--head", help="Only what this head knows of them.")] = None,
+    dry_run: DryRunOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget photos: their labels, scores and vectors. No file is touched.
+
+    What you sorted goes on teaching after the file is deleted, and mostly that is what you want: what you threw away
+    is what keeprate learns from. This is for photos that it should never have learned from.
+    """
+    from keeprate.cli.steps import at_work
+    from keeprate.service.forgetting import forget, gone_photos, photos_of
+
+    if bool(photos) == gone:
+        raise UsageError("Say which photos: either files, or --gone.")
+    with at_work(quiet=as_json) as session:
+        session.libraries()  # says that there is none
+        keys = gone_photos(session) if gone else photos_of(session, photos or [])
+        outcome = forget(session, keys, head, dry_run=True)
+        if outcome.photos and not dry_run:
+            if not yes:
+                typer.confirm(
+                    f"Forget {outcome.photos} photos for good, {outcome.labels} of them with a label?",
+                    abort=True, err=True,
+                )  # fmt: skip
+            outcome = forget(session, keys, head)
+    if as_json:
+        print_json(outcome)
+        return
+    say(f"{outcome.photos} photos {'would be ' if dry_run else ''}forgotten, {outcome.labels} of them with a label.")
+    if outcome.still_there:
+        say(
+            f"{len(outcome.still_there)} of their files are still there: they are looked at again, and those in a "
+            "bucket's folder are learned from again. Move them out first."
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from keeprate.catalog import embeddings, files, heads, labels, models, scores
+from keeprate.catalog.labels import Label
 from keeprate.errors import KeeprateError
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
@@ -76,7 +78,7 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
         of=len(order),
         label=said[key].bucket if key in said else None,
         signals={} if signals is None else dict(zip(SIGNAL_NAMES, map(float, signals), strict=True)),
-        nearest=_nearest(session, key, model.id, said),
+        nearest=LabelledPhotos(session, model.id, said).nearest(key),
     )
 
 
@@ -98,28 +100,40 @@ def _key(session: Session, path: Path) -> str:
     return key
 
 
-def _nearest(session: Session, key: str, model_id: int, said: dict[str, labels.Label]) -> tuple[Neighbour, ...]:
-    """The most similar labelled photos of each bucket, most similar first."""
-    vectors = embeddings.vectors_of(session.catalog, model_id, [key, *said])
-    mine = vectors.pop(key, None)
-    others = [other for other in vectors if other != key]
-    if mine is None or not others:
-        return ()
-    matrix = np.stack([vectors[other] for other in others])
-    norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(mine)
-    similarity = matrix @ mine / np.maximum(norms, 1e-12)
-    found: list[Neighbour] = []
-    taken: dict[str, int] = {}
-    for index in np.argsort(-similarity):
-        label = said[others[index]]
-        assert label.bucket is not None  # noqa: S101 (withdrawn labels are not current)
-        if taken.setdefault(label.bucket, 0) < NEAREST:
-            taken[label.bucket] += 1
-            found.append(Neighbour(_somewhere(session, label), label.bucket, float(similarity[index])))
-    return tuple(found)
+class LabelledPhotos:
+    """The vectors of the photos that a person decided on, read once and asked for the nearest often."""
+
+    def __init__(self, session: Session, model_id: int | None, said: dict[str, Label]) -> None:
+        self._session, self._model_id, self._said = session, model_id, said
+        vectors = {} if model_id is None else embeddings.vectors_of(session.catalog, model_id, list(said))
+        self._keys = list(vectors)
+        self._directions = np.stack([_direction(vectors[key]) for key in vectors]) if vectors else None
+
+    def nearest(self, content_key: str, count: int = NEAREST) -> tuple[Neighbour, ...]:
+        """The `count` most similar labelled photos of each bucket, most similar first, itself left out."""
+        if self._directions is None or self._model_id is None:
+            return ()
+        mine = embeddings.vectors_of(self._session.catalog, self._model_id, [content_key]).get(content_key)
+        if mine is None:
+            return ()
+        similarity = self._directions @ _direction(mine)
+        found: list[Neighbour] = []
+        taken: Counter[str] = Counter()
+        for index in np.argsort(-similarity):
+            label = self._said[self._keys[index]]
+            assert label.bucket is not None  # noqa: S101 (withdrawn labels are not current)
+            if label.content_key != content_key and taken[label.bucket] < count:
+                taken[label.bucket] += 1
+                found.append(Neighbour(_somewhere(self._session, label), label.bucket, float(similarity[index])))
+        return tuple(found)
 
 
-def _somewhere(session: Session, label: labels.Label) -> str:
+def _direction(vector: embeddings.Float32Array) -> embeddings.Float32Array:
+    direction: embeddings.Float32Array = vector / np.maximum(np.linalg.norm(vector), np.float32(1e-12))
+    return direction
+
+
+def _somewhere(session: Session, label: Label) -> str:
     """Where the photo lies now, or where it lay when it was labelled."""
     lying = files.of_photo(session.catalog, label.content_key)
     return lying[0].path if lying else f"{label.path or label.content_key} (deleted since)"
