@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from keeprate import __version__
-from keeprate.cli import classifying, daemon, demonstration, heads, labels, looking, model, setup, steps
+from keeprate.cli import classifying, daemon, demonstration, evaluating, heads, labels, looking, model, setup, steps
 from keeprate.cli.output import print_error
 from keeprate.errors import DiskFullError, KeeprateError
 
@@ -59,6 +59,7 @@ def keeprate(
 setup.register(app)
 steps.register(app)
 classifying.register(app)
+evaluating.register(app)
 looking.register(app)
 heads.register(app)
 labels.register(app)

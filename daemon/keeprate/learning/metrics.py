@@ -145,7 +145,7 @@ def measure(
         accuracy=float((decisions == bucket_indices).mean()),
         balanced_accuracy=float(np.mean([bucket.recall for bucket in per_bucket])),
         roc_auc=auc,
-        roc_auc_interval=_auc_interval(auc, aucs, bucket_indices, groups),
+        roc_auc_interval=auc_interval(auc, aucs, bucket_indices, groups),
         average_precision=(
             per_bucket[0].average_precision
             if binary
@@ -300,7 +300,7 @@ def _weighted_auc(scores: FloatArray, belongs: npt.NDArray[np.bool_], weights: F
     return aucs
 
 
-def _auc_interval(auc: float, aucs: FloatArray, bucket_indices: IndexArray, groups: IndexArray) -> Interval:
+def auc_interval(auc: float, aucs: FloatArray, bucket_indices: IndexArray, groups: IndexArray) -> Interval:
     """The bootstrap interval; where no mistake was seen, the rule of three bounds what was not (Hanley 1983)."""
     interval = percentile_interval(aucs)
     if auc < 1.0:

@@ -50,7 +50,9 @@ def look_at(session: Session, task: LookAtTask, working: Working) -> LookAtOutco
         for key in [one.content_key for one in batch.results] + [one.content_key for one in batch.failures]:
             in_hand.pop(key, None)
         embedded += len(batch.results)
-        session.reporter.progress(Progress("embed", len(read.keys) - len(in_hand), len(task.paths)))
+        done = len(read.keys) - len(in_hand)
+        if done < len(task.paths) and not task.alone:  # the last line comes once, at the end
+            session.reporter.progress(Progress("embed", done, len(task.paths)))
 
     embed_pictures(
         read.wanted(),
