@@ -15,7 +15,19 @@ from typing import Annotated
 import typer
 
 from keeprate import __version__
-from keeprate.cli import classifying, daemon, demonstration, evaluating, heads, labels, looking, model, setup, steps
+from keeprate.cli import (
+    classifying,
+    daemon,
+    demonstration,
+    embeddings,
+    evaluating,
+    heads,
+    labels,
+    looking,
+    model,
+    setup,
+    steps,
+)
 from keeprate.cli.output import print_error
 from keeprate.errors import DiskFullError, KeeprateError
 
@@ -63,6 +75,7 @@ evaluating.register(app)
 looking.register(app)
 heads.register(app)
 labels.register(app)
+embeddings.register(app)
 model.register(app)
 daemon.register(app)
 demonstration.register(app)
