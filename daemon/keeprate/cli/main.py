@@ -21,6 +21,7 @@ from keeprate.cli import (
     demonstration,
     embeddings,
     evaluating,
+    exchanging,
     heads,
     labels,
     looking,
@@ -77,6 +78,7 @@ heads.register(app)
 labels.register(app)
 embeddings.register(app)
 model.register(app)
+exchanging.register(app)
 daemon.register(app)
 demonstration.register(app)
 

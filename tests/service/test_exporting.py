@@ -1,0 +1,124 @@
+"""Checkpoints on disk: written, exported, cleaned, and nobody else's file lost (H21, H29, H30)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keeprate.catalog import heads, labels, models, scores
+from keeprate.catalog.heads import HeadVersion
+from keeprate.catalog.labels import Label
+from keeprate.errors import UsageError
+from keeprate.learning.classifiers import LinearClassifier
+from keeprate.learning.exchange import read_checkpoint
+from keeprate.learning.heads import Head, save_head
+from keeprate.service.exporting import clean, export, write_exchange
+from keeprate.service.session import Session
+from support.catalogs import add_file
+from support.made_heads import made_head
+
+pytest.importorskip("torch")
+
+
+def vectors_only(**changes: Any) -> Head:
+    return made_head(
+        **{
+            "mean": np.zeros(4, np.float32), "scale": np.ones(4, np.float32), "signal_count": 0, "tempered": False,
+            "signals_version": None,
+            "classifier": LinearClassifier(np.eye(4, 2, dtype=np.float32), np.zeros(2, np.float32)),
+        } | changes
+    )  # fmt: skip
+
+
+def in_use(session: Session, head: Head, *, digest: str = "abc") -> None:
+    """A version of the head `keep` with its file, as a training leaves it."""
+    session.home.heads_dir.mkdir(parents=True, exist_ok=True)
+    save_head(head, session.home.heads_dir / "keep-0001.safetensors")
+    model = models.active(session.catalog)
+    heads.add(session.catalog, HeadVersion(
+        head="keep", version=1, trained_at=time.time(), kind="logistic", buckets=head.buckets, label_counts={},
+        label_hash=digest, model_id=model.id, fingerprint="f", threshold=0.4, metrics={},
+        file="keep-0001.safetensors", in_use=True, reason="first",
+    ))  # fmt: skip
+
+
+def test_a_checkpoint_names_its_sources_below_the_library(session: Session, root: Path) -> None:
+    add_file(session.catalog, str(root / "keep" / "1.jpg"), "one")
+    with session.catalog.db.atomic():
+        labels.append(session.catalog, [Label("one", "keep", "keep", "folder", 1.0, str(root / "keep" / "1.jpg"))])
+    written = write_exchange(session, vectors_only(), "clip-vit-l")
+    assert written.path == str(session.home.checkpoints_dir / "keep.pt")
+    assert "the head that scores" in written.note
+    checkpoint = read_checkpoint(Path(written.path))
+    assert checkpoint.sources == {"delete": (), "keep": ("keep/1.jpg",)}
+    assert checkpoint.model == "clip-vit-l"
+
+
+def test_a_stand_in_is_written_where_the_format_has_no_room(session: Session) -> None:
+    assert "measured signals" in write_exchange(session, made_head(), "m").note
+    assert not (session.home.checkpoints_dir / "keep.pt").exists()
+    written = write_exchange(session, made_head(), "m", vectors_only())
+    assert written.path is not None
+    assert "beside the one that scores" in written.note
+
+
+def test_headmasters_checkpoint_is_kept_aside_and_ours_is_replaced(session: Session) -> None:
+    folder = session.home.checkpoints_dir
+    folder.mkdir(parents=True)
+    (folder / "keep.pt").write_bytes(b"headmaster's")
+    for threshold in (0.4, 0.6):
+        write_exchange(session, vectors_only(threshold=threshold), "m")
+    assert (folder / "keep.pt.headmaster").read_bytes() == b"headmaster's"
+    assert sorted(path.name for path in folder.iterdir()) == ["keep.pt", "keep.pt.headmaster"]
+    assert read_checkpoint(folder / "keep.pt").threshold == 0.6
+
+
+def test_export_copies_everything_and_overwrites_only_its_own(session: Session, tmp_path: Path) -> None:
+    target = tmp_path / "made" / "for it"
+    with pytest.raises(UsageError, match="no checkpoint to export"):
+        export(session, target)
+    write_exchange(session, vectors_only(), "m")
+    (session.home.checkpoints_dir / "theirs.pt").write_bytes(b"theirs")
+    assert export(session, target).copied == ("keep.pt", "theirs.pt")
+    assert export(session, target).unchanged == ("keep.pt", "theirs.pt")
+
+    write_exchange(session, vectors_only(threshold=0.7), "m")
+    (target / "theirs.pt").write_bytes(b"the user's own")
+    again = export(session, target)
+    assert (again.copied, again.refused) == (("keep.pt",), ("theirs.pt",))
+    assert (target / "theirs.pt").read_bytes() == b"the user's own"
+    assert read_checkpoint(target / "keep.pt").threshold == 0.7
+    with pytest.raises(UsageError, match="lie there already"):
+        export(session, session.home.checkpoints_dir)
+    with pytest.raises(UsageError, match="no folder"):
+        export(session, target / "keep.pt")
+
+
+def test_clean_begins_anew_and_leaves_what_is_not_ours(session: Session) -> None:
+    head = vectors_only()
+    in_use(session, head)
+    add_file(session.catalog, "/p/1.jpg", "one")
+    with session.catalog.db.atomic():
+        scores.store(session.catalog, "keep", 1, ["one"], np.array([[0.9, 0.1]]))
+    write_exchange(session, head, "m")
+    checkpoint = session.home.checkpoints_dir / "keep.pt"
+
+    planned = clean(session, "keep", dry_run=True)
+    assert (planned.heads, len(planned.removed)) == (("keep",), 2)
+    assert heads.in_use(session.catalog, "keep") is not None
+
+    checkpoint.write_bytes(b"changed by somebody")
+    done = clean(session)
+    assert done.kept == (str(checkpoint),)
+    assert checkpoint.read_bytes() == b"changed by somebody"
+    assert heads.in_use(session.catalog, "keep") is None
+    (version,) = heads.history(session.catalog, "keep")
+    assert (version.file, version.label_hash, version.reason) == (None, "", "first")
+    assert list(session.home.heads_dir.iterdir()) == []
+    assert scores.of_photo(session.catalog, "one", "keep") is None
+    with pytest.raises(UsageError, match="no head called"):
+        clean(session, "nobody")
