@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keeprate.catalog.connection import Catalog
@@ -30,11 +30,15 @@ class HeadVersion:
     reason: str
     promoted: bool = False
     """Whether it ever was in use; the catalog sees to that."""
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    """What was compared, best first: `learning.fitting.CandidateResult` as JSON."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else was found out: see `service.training.Details`."""
 
 
 _COLUMNS = (
     "head, version, trained_at, kind, buckets, label_counts, label_hash, model_id, fingerprint, threshold, "
-    "metrics, file, in_use, reason, promoted"
+    "metrics, file, in_use, reason, promoted, candidates, details"
 )
 
 
@@ -43,6 +47,7 @@ def _version(row: tuple[Any, ...]) -> HeadVersion:
         head=row[0], version=row[1], trained_at=row[2], kind=row[3], buckets=tuple(json.loads(row[4])),
         label_counts=json.loads(row[5]), label_hash=row[6], model_id=row[7], fingerprint=row[8], threshold=row[9],
         metrics=json.loads(row[10]), file=row[11], in_use=bool(row[12]), reason=row[13], promoted=bool(row[14]),
+        candidates=json.loads(row[15]), details=json.loads(row[16]),
     )  # fmt: skip
 
 
@@ -80,12 +85,12 @@ def add(catalog: Catalog, version: HeadVersion) -> None:
         if version.in_use:
             catalog.conn.execute("UPDATE head_versions SET in_use = 0 WHERE head = ?", (version.head,))
         catalog.conn.execute(
-            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 15)})",
+            f"INSERT INTO head_versions ({_COLUMNS}) VALUES ({', '.join('?' * 17)})",
             (
                 version.head, version.version, version.trained_at, version.kind, json.dumps(version.buckets),
                 json.dumps(version.label_counts), version.label_hash, version.model_id, version.fingerprint,
                 version.threshold, json.dumps(version.metrics), version.file, int(version.in_use),
-                version.reason, int(version.in_use),
+                version.reason, int(version.in_use), json.dumps(version.candidates), json.dumps(version.details),
             ),
         )  # fmt: skip
 
