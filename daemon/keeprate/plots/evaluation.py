@@ -77,7 +77,7 @@ def _draw_reliability(axes: Axes, said: FloatArray, happened: npt.NDArray[np.boo
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as said")
     axes.errorbar(
         mean_said, shares, yerr=np.maximum(0, [shares - low, high - shares]), fmt="o", color=BLUE, capsize=3,
-        label=f"happened, with 95 % interval\n({sizes.min()}–{sizes.max()} pictures a point)",
+        label=f"happened, with 95 % interval\n({sizes.min()} pictures a point, or one more)",
     )  # fmt: skip
     counts, edges = np.histogram(said, bins=20, range=(0, 1))
     axes.bar(

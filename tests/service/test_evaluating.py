@@ -1,0 +1,145 @@
+"""Evaluating a head: figures that can be counted by hand, and what is wrong with a test set."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keeprate.catalog import labels, out_of_fold
+from keeprate.catalog.labels import Label
+from keeprate.catalog.out_of_fold import OutOfFoldRows
+from keeprate.cli.evaluating import confusion_matrix
+from keeprate.errors import UsageError
+from keeprate.pictures.content_key import content_key
+from keeprate.service.evaluating import Evaluation, evaluate
+from keeprate.service.session import Session
+from support.catalogs import add_file
+from support.judging import WorkerWithoutProcess, put_head
+from support.photos import write_photos
+
+
+@pytest.fixture
+def trained(session: Session, tmp_path: Path) -> Session:
+    put_head(session, tmp_path / "samples", buckets=("positive", "negative"), threshold=0.42)
+    return session
+
+
+@pytest.fixture
+def test_set(tmp_path: Path) -> Path:
+    """Four sharp photos and one blurred in `positive`, three blurred and two sharp in `negative`."""
+    folder = tmp_path / "test"
+    write_photos(folder / "positive", range(4))
+    write_photos(folder / "positive", range(10, 11), sharp=False)
+    write_photos(folder / "negative", range(20, 23), sharp=False)
+    write_photos(folder / "negative", range(30, 32))
+    return folder
+
+
+def on(session: Session, folder: Path | None) -> Evaluation:
+    return evaluate(session, WorkerWithoutProcess(session), "keep", folder)
+
+
+def test_a_test_set(trained: Session, test_set: Path) -> None:
+    found = on(trained, test_set)
+    assert (found.buckets, found.matrix) == (("negative", "positive"), ((3, 2), (1, 4)))
+    assert (found.correct, found.total, found.accuracy) == (7, 10, 0.7)
+    assert found.balanced_accuracy == pytest.approx(0.7)
+    assert found.keepers_lost == pytest.approx(0.2)
+    assert [(one.bucket, one.precision, one.recall) for one in found.per_bucket] == [
+        ("negative", 3 / 4, 3 / 5),
+        ("positive", 4 / 6, 4 / 5),
+    ]
+    assert found.roc_auc is not None
+    assert found.roc_auc_interval is not None
+    assert found.roc_auc_interval.low <= found.roc_auc <= found.roc_auc_interval.high
+    assert (found.trained_on, found.notes, found.unreadable) == (0, (), ())
+    wrong = {Path(one.path).name for one in found.pictures if not one.correct}
+    assert wrong == {"IMG_0010.jpg", "IMG_0030.jpg", "IMG_0031.jpg"}
+
+
+def test_what_was_trained_on_is_counted(trained: Session, test_set: Path) -> None:
+    key = content_key(test_set / "positive" / "IMG_0000.jpg")
+    on(trained, test_set)
+    with trained.catalog.db.atomic():
+        labels.append(trained.catalog, [Label(key, "keep", "positive", "move", 1.0, None)])
+    shutil.copy(test_set / "positive" / "IMG_0001.jpg", test_set / "negative" / "again.jpg")
+    (test_set / "negative" / "broken.jpg").write_bytes(b"")
+    found = on(trained, test_set)
+    assert (found.trained_on, found.total, len(found.unreadable)) == (1, 11, 1)
+    assert [Path(one.path).name for one in found.pictures if one.trained_on] == ["IMG_0000.jpg"]
+    assert any(note.startswith("1 of these pictures were trained on") for note in found.notes)
+    assert any("more than once" in note for note in found.notes)
+
+
+def test_a_missing_class_is_a_note(trained: Session, test_set: Path) -> None:
+    shutil.rmtree(test_set / "negative")
+    found = on(trained, test_set)
+    assert found.notes == ("there is no picture for 'negative'",)
+    assert (found.roc_auc, found.roc_auc_interval, found.average_precision) == (None, None, None)
+    assert found.balanced_accuracy == pytest.approx(0.8)
+
+
+def test_without_a_test_set_the_training_answers(trained: Session) -> None:
+    with pytest.raises(UsageError, match="no test set for the head 'keep'"):
+        on(trained, None)
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]], np.float32)
+    rows = OutOfFoldRows(
+        ("a", "b", "c", "d"), ("positive", "positive", "negative", "negative"),
+        ("positive", "positive", "negative", "negative"), probabilities,
+    )  # fmt: skip
+    for key in rows.content_keys:
+        add_file(trained.catalog, f"/p/{key}.jpg", key)
+    with trained.catalog.db.atomic():
+        out_of_fold.store(trained.catalog, "keep", 1, rows)
+    found = on(trained, None)
+    assert (found.test_set, found.correct, found.roc_auc) == (None, 4, 1.0)
+    assert found.pictures[1].path == "/p/b.jpg"
+    assert found.pictures[1].predicted == "positive", "as its own fold's threshold chose"
+
+
+@pytest.mark.parametrize(
+    ("folder", "saying"),
+    [
+        ("nowhere", "no such folder"),
+        ("test/positive/IMG_0000.jpg", "a file, not a folder"),
+        ("test/positive", r"\(none\) must be called as the buckets of the head 'keep' \(negative, positive\)"),
+        ("other", r"\(negative, neutral\) must be called as the buckets"),
+        ("empty", "no picture in the sub-folders"),
+        ("broken", "None of the 1 pictures could be read"),
+    ],
+)
+@pytest.mark.usefixtures("test_set")
+def test_test_sets_that_make_no_sense(trained: Session, tmp_path: Path, folder: str, saying: str) -> None:
+    for name in ("other/negative", "other/neutral", "empty/positive", "broken/positive"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "broken" / "positive" / "a.jpg").write_bytes(b"?")
+    with pytest.raises(UsageError, match=saying):
+        on(trained, tmp_path / folder)
+
+
+def test_an_untrained_head(session: Session, test_set: Path) -> None:
+    for folder in (None, test_set):
+        with pytest.raises(UsageError, match="not trained yet"):
+            on(session, folder)
+
+
+def test_the_table_is_that_of_headmaster() -> None:
+    """To the letter, from headmaster's README."""
+    evaluation = Evaluation(
+        head="hotdog", version=1, test_set="/t", buckets=("negative", "positive"), matrix=((29, 3), (2, 41)),
+        first_bucket="positive", threshold=0.42, correct=70, total=75, accuracy=70 / 75, balanced_accuracy=0.9,
+        roc_auc=None, roc_auc_interval=None, average_precision=None, calibration_error=0.1, keepers_lost=None,
+        per_bucket=(), trained_on=0, notes=(), pictures=(), unreadable=(),
+    )  # fmt: skip
+    assert "\n".join(confusion_matrix(evaluation)) == (
+        "  hotdog\n"
+        "                  Pred negative  Pred positive   Total\n"
+        "------------------------------------------------------\n"
+        "Actual negative             29              3      32\n"
+        "Actual positive              2             41      43\n"
+        "------------------------------------------------------\n"
+        "  Accuracy: 70/75 (93.3%)"
+    )

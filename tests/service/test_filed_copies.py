@@ -1,0 +1,149 @@
+"""Copies that are sorted into folders: what is ours follows the head, what is somebody's stays as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from keeprate.errors import KeeprateError
+from keeprate.safe_files import copy_file, digest_file
+from keeprate.service.filed_copies import MANIFEST, Filed, FiledCopies, Filing
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.jpg").write_bytes(name.encode() * 100)
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target"
+
+
+def file(target: Path, source: Path, *, head: str = "keep", **folders: str) -> dict[str, Filed]:
+    """File NAME.jpg of the source into the folder that is given for NAME."""
+    copies = FiledCopies(target, head, source)
+    filings = [Filing(str(source / f"{name}.jpg"), folder) for name, folder in folders.items()]
+    return {Path(one.source).stem: one for one in copies.file(filings)}
+
+
+def tree(target: Path) -> dict[str, str]:
+    """path → first letter of the content, of everything but the record."""
+    return {
+        str(path.relative_to(target)): path.read_text()[:1]
+        for path in sorted(target.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def test_copies_follow_the_head_and_keep_their_times(source: Path, target: Path) -> None:
+    os.utime(source / "a.jpg", ns=(0, 1_500_000_000_123_456_789))
+    (source / "a.jpg").chmod(0o640)
+    first = file(target, source, a="x", b="x", c="y")
+    assert all(one.copied for one in first.values())
+    assert tree(target) == {"x/a.jpg": "a", "x/b.jpg": "b", "y/c.jpg": "c"}
+    copied = (target / "x" / "a.jpg").stat()
+    assert (copied.st_mtime_ns, copied.st_mode & 0o777) == (1_500_000_000_123_456_789, 0o640)
+
+    again = file(target, source, a="x", b="x", c="y")
+    assert not any(one.copied for one in again.values())
+    (source / "b.jpg").unlink()
+    file(target, source, a="y", c="y")
+    assert tree(target) == {"y/a.jpg": "a", "y/c.jpg": "c"}
+    assert not (target / "x").exists(), "emptied by us"
+
+
+def test_what_somebody_else_put_there_stays(source: Path, target: Path) -> None:
+    (target / "x").mkdir(parents=True)
+    (target / "x" / "a.jpg").write_text("other picture of that name")
+    (target / "x" / "b.jpg").write_bytes((source / "b.jpg").read_bytes())
+    filed = file(target, source, a="x", b="x", c="x")
+    assert (filed["a"].path, filed["b"].copied) == ("x/a (2).jpg", False)
+    (target / "x" / "c.jpg").write_text("edited since")
+    file(target, source, a="y", b="y", c="y")
+    assert tree(target) == {
+        "x/a.jpg": "o", "x/b.jpg": "b", "x/c.jpg": "e", "y/a.jpg": "a", "y/b.jpg": "b", "y/c.jpg": "c",
+    }  # fmt: skip
+
+
+def test_an_edited_source_replaces_its_copy(source: Path, target: Path) -> None:
+    file(target, source, a="x")
+    (source / "a.jpg").write_text("new")
+    assert file(target, source, a="x")["a"].copied
+    assert tree(target) == {"x/a.jpg": "n"}
+
+
+def test_a_source_that_cannot_be_read_now_keeps_its_copy(source: Path, target: Path) -> None:
+    file(target, source, a="x", b="x")
+    file(target, source, a="x")  # b.jpg lies there and could not be judged
+    assert tree(target) == {"x/a.jpg": "a", "x/b.jpg": "b"}
+
+
+def test_other_heads_and_other_folders_are_left_alone(source: Path, target: Path, tmp_path: Path) -> None:
+    file(target, source, a="x")
+    file(target, source, head="beauty", b="x")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.jpg").write_text("same name, other picture")
+    file(target, elsewhere, a="x")
+    assert tree(target) == {"x/a.jpg": "a", "x/a (2).jpg": "s", "x/b.jpg": "b"}
+    file(target, elsewhere, a="y")
+    file(target, source, a="y")
+    assert tree(target) == {"y/a.jpg": "s", "y/a (2).jpg": "a", "x/b.jpg": "b"}
+
+
+def test_what_was_killed_is_cleared_by_the_next_run(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def copy_and_die(one: Path, to: Path) -> str:
+        copy_file(one, to)
+        raise KilledError
+
+    monkeypatch.setattr("keeprate.service.filed_copies.copy_file", copy_and_die)
+    with pytest.raises(KilledError):
+        file(target, source, a="x", b="x")
+    monkeypatch.undo()
+    assert tree(target) == {"x/a.jpg": "a"}
+    file(target, source, a="y", b="y")
+    assert tree(target) == {"y/a.jpg": "a", "y/b.jpg": "b"}
+
+
+def test_a_failing_copy_leaves_nothing_behind(source: Path, target: Path) -> None:
+    (source / "d.jpg").symlink_to(source / "nothing")
+    filed = file(target, source, a="x", d="x")
+    assert filed["d"].path is None
+    assert "No such file" in filed["d"].reason
+    assert tree(target) == {"x/a.jpg": "a"}
+
+
+def test_a_record_cannot_make_us_delete_elsewhere(source: Path, target: Path) -> None:
+    file(target, source, a="x")
+    record = json.loads((target / MANIFEST).read_text())
+    for path in ("../source/b.jpg", str(source / "b.jpg"), "link/b.jpg"):
+        record["copies"].append(
+            {"head": "keep", "source": str(source / "gone.jpg"), "path": path,
+             "sha256": digest_file(source / "b.jpg")}
+        )  # fmt: skip
+    (target / "link").symlink_to(source)
+    (target / MANIFEST).write_text(json.dumps(record))
+    file(target, source, a="x")
+    assert (source / "b.jpg").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99, "copies": []}', '{"format": 1, "copies": [{"a": 1}]}'])
+def test_a_damaged_record_is_said_and_nothing_is_done(source: Path, target: Path, text: str) -> None:
+    target.mkdir()
+    (target / MANIFEST).write_text(text)
+    with pytest.raises(KeeprateError, match="record of what was copied"):
+        file(target, source, a="x")
+    assert tree(target) == {}
