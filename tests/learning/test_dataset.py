@@ -65,10 +65,9 @@ def test_the_same_bucket_twice_is_refused() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ((5, 0), "“delete” has 0"),
-        ((1, 5), "“keep” has 1"),
-        ((0, 1), "“keep” has 0, “delete” has 1"),
-        ((5, 5, 1), "“bucket2” has 1"),
+        ((5, 0), "needs a photo in each bucket: “delete” has none"),
+        ((0, 0), "“keep” has none, “delete” has none"),
+        ((5, 5, 0), "“bucket2” has none"),
         ((5,), "has 1 buckets; learning needs at least two"),
     ],
 )
@@ -77,8 +76,8 @@ def test_too_few_labels_name_each_lacking_bucket(counts: tuple[int, ...], messag
         clouds(counts).require_enough_labels("keep")
 
 
-def test_two_photos_in_each_bucket_are_enough() -> None:
-    clouds((2, 2)).require_enough_labels("keep")
+def test_one_photo_in_each_bucket_is_enough() -> None:
+    clouds((1, 1)).require_enough_labels("keep")
 
 
 def test_small_buckets_are_named() -> None:
@@ -122,7 +121,7 @@ def test_everything_that_changes_a_training_changes_the_hash(other: str) -> None
 
 def test_the_hash_is_the_same_in_every_process_and_version() -> None:
     """A changed value here makes every user's heads train anew: only a new RECIPE may do that."""
-    assert hash_of() == "e5104135edbc00c54a42d56cd06f71c8"
+    assert hash_of() == "69ea22127078df0e502e13365c577074"
 
 
 def test_names_that_are_not_utf8_can_be_hashed() -> None:

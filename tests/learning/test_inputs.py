@@ -1,25 +1,31 @@
-"""Scaling trusts a component's own deviation only as far as the number of photos allows."""
+"""Scaling keeps what a component's spread means, tames what would drown the others, and is the same in scoring."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from keeprate.learning.inputs import SIGNAL_LIMIT, fit_input_scale
+from keeprate.learning.inputs import SIGNAL_LIMIT, fit_input_scale, temper
 
 GENERATOR = np.random.default_rng(0)
 
 
-def test_with_many_photos_every_component_counts_alike() -> None:
-    vectors = (GENERATOR.normal(size=(20_000, 4)) * [1, 2, 5, 20] + 5).astype(np.float32)
-    scaled = fit_input_scale(vectors, None).apply(vectors, None)
-    assert np.allclose(scaled.std(axis=0), 1 / 2, rtol=0.15)
+def test_components_keep_their_proportions_unless_one_dwarfs_all() -> None:
+    vectors = (GENERATOR.normal(size=(2000, 10)) * [1, 2, 3, 1, 1, 1, 1, 1, 1, 1000] + 5).astype(np.float32)
+    deviations = fit_input_scale(vectors, None, tempered=False).apply(vectors, None).std(axis=0)
+    assert deviations[1] / deviations[0] == pytest.approx(2, rel=0.1)
+    assert deviations[9] < 310 * deviations[0]
 
 
-def test_with_few_photos_the_common_scale_counts_most() -> None:
-    vectors = np.array([[0.0, 0.0], [1.0, 10.0]] * 2, np.float32)
-    deviations = fit_input_scale(vectors, None).apply(vectors, None).std(axis=0)
-    assert deviations[1] / deviations[0] == pytest.approx(10, rel=0.1), "their proportion is kept"
+def test_tempering_keeps_signs_and_order_and_brings_lengths_together() -> None:
+    vectors = GENERATOR.normal(size=(50, 8)).astype(np.float32)
+    vectors[:25] *= 100
+    tempered = temper(vectors)
+    assert (np.sign(tempered) == np.sign(vectors)).all()
+    assert (np.argsort(tempered, axis=1) == np.argsort(vectors, axis=1)).all()
+    lengths = np.linalg.norm(tempered, axis=1)
+    assert lengths[:25].mean() / lengths[25:].mean() == pytest.approx(100**0.3, rel=0.1)
+    assert temper(np.zeros((1, 8), np.float32)).tolist() == [[0.0] * 8]
 
 
 def test_rows_have_about_unit_length_whatever_the_model() -> None:
@@ -27,6 +33,11 @@ def test_rows_have_about_unit_length_whatever_the_model() -> None:
         vectors = (7 * GENERATOR.normal(size=(500, width))).astype(np.float32)
         lengths = np.linalg.norm(fit_input_scale(vectors, None).apply(vectors, None), axis=1)
         assert np.sqrt((lengths**2).mean()) == pytest.approx(1, rel=0.02)
+
+
+def test_what_is_not_finite_has_no_scale() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        fit_input_scale(np.array([[1.0, np.inf]], np.float32), None)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])

@@ -44,7 +44,7 @@ def made_head(**changes: Any) -> Head:
         "classifier": LinearClassifier(weights, np.array([0.1, -0.1], np.float32)),
         "calibration": Calibration(1.5, (0.2, -0.2)),
         "threshold": 0.4,
-        "recipe": Recipe("logistic", 0.01),
+        "recipe": Recipe("logistic", 0.01, 1.0),
         "dimension": 4,
         "signal_count": 2,
         "signals_version": 3,

@@ -16,19 +16,19 @@ import numpy.typing as npt
 
 from keeprate.errors import KeeprateError
 
-RECIPE: Final = "logistic-1"
+RECIPE: Final = "candidates-2"
 """How keeprate trains. A change that gives other heads from the same labels changes it: every head is trained
 anew."""
 
 FEW_LABELS: Final = 20
 """Below this many photos in a bucket, a head is a first guess (the number is headmaster's)."""
 
-SMALLEST_BUCKET: Final = 2
-"""A bucket with one photo cannot be learned from and tested at the same time."""
+SMALLEST_BUCKET: Final = 1
+"""A bucket with one photo can be learned from, though not tested."""
 
 
 class NotEnoughLabels(KeeprateError):  # noqa: N818 -- not a fault, a state
-    """A head cannot be trained yet: it has fewer than two buckets, or a bucket has fewer than two photos."""
+    """A head cannot be trained yet: it has fewer than two buckets, or a bucket has no photo."""
 
     slug = "not-enough-labels"
 
@@ -74,28 +74,39 @@ class DataSet:
         """How many photos each bucket has, in the order of `buckets`."""
         return tuple(int(n) for n in np.bincount(self.bucket_indices, minlength=len(self.buckets)))
 
+    def rows(self, chosen: npt.NDArray[np.intp]) -> DataSet:
+        """The data set of some of the photos: (m,) row numbers."""
+        return DataSet(
+            tuple(self.content_keys[row] for row in chosen.tolist()),
+            self.vectors[chosen],
+            None if self.signals is None else self.signals[chosen],
+            self.bucket_indices[chosen],
+            self.buckets,
+            self.groups[chosen],
+        )
+
     def require_enough_labels(self, head_name: str) -> None:
-        """Raise `NotEnoughLabels`, naming each bucket and what it lacks, unless every bucket has two photos."""
+        """Raise `NotEnoughLabels`, naming each bucket and what it lacks, unless every bucket has a photo."""
         if len(self.buckets) < 2:
             raise NotEnoughLabels(
                 f"The head “{head_name}” has {len(self.buckets)} buckets; learning needs at least two.",
                 advice="Give it a second folder to sort into.",
             )
         lacking = [
-            f"“{bucket}” has {count}"
+            f"“{bucket}” has none"
             for bucket, count in zip(self.buckets, self.bucket_counts(), strict=True)
             if count < SMALLEST_BUCKET
         ]
         if lacking:
             raise NotEnoughLabels(
-                f"The head “{head_name}” needs at least {SMALLEST_BUCKET} photos in each bucket: {', '.join(lacking)}.",
+                f"The head “{head_name}” needs a photo in each bucket: {', '.join(lacking)}.",
                 advice="Sort some more photos; learning starts by itself.",
             )
 
     def small_bucket_warnings(self) -> tuple[str, ...]:
         """One sentence for each bucket with fewer than `FEW_LABELS` photos."""
         return tuple(
-            f"“{bucket}” has only {count} photos; below {FEW_LABELS} its scores are a first guess."
+            f"“{bucket}” has only {count} photo{'s' * (count > 1)}; below {FEW_LABELS} its scores are a first guess."
             for bucket, count in zip(self.buckets, self.bucket_counts(), strict=True)
             if count < FEW_LABELS
         )

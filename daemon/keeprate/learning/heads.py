@@ -47,6 +47,8 @@ class Recipe:
     """The family in `fitting`, such as "logistic"; "imported" for a head that keeprate did not fit."""
     penalty: float | None = None
     """Strength of the L2 penalty, for families that have one."""
+    signal_weight: float = 0.0
+    """What signals count together, where vectors count 1; 0 if they are not used."""
 
 
 IMPORTED: Final = Recipe("imported")
@@ -81,6 +83,8 @@ class Head:
     metrics: Metrics | None
     """Out of fold; None where nothing could be held out, and for imported heads."""
     version: int
+    tempered: bool = False
+    """Whether vectors are tempered before they are scaled (`inputs.temper`)."""
 
     def __post_init__(self) -> None:
         width, classes = self.dimension + self.signal_count, len(self.buckets)
@@ -130,7 +134,7 @@ class Head:
 
         Rows sum to 1. Raises ValueError if widths differ or a value is not finite.
         """
-        inputs = InputScale(self.mean, self.scale, self.signal_count).apply(vectors, signals)
+        inputs = InputScale(self.mean, self.scale, self.signal_count, self.tempered).apply(vectors, signals)
         if not np.isfinite(inputs).all():
             raise ValueError("a vector or signal is not finite")
         return self.calibration.probabilities(self.classifier.logits(inputs))
@@ -160,6 +164,7 @@ def save_head(head: Head, path: Path) -> None:
         "offsets": head.calibration.offsets,
         "threshold": head.threshold,
         "recipe": asdict(head.recipe),
+        "tempered": head.tempered,
         "dimension": head.dimension,
         "signal_count": head.signal_count,
         "signals_version": head.signals_version,
@@ -230,6 +235,7 @@ def _head(description: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> 
         buckets=tuple(str(bucket) for bucket in description["buckets"]),
         mean=tensors["mean"],
         scale=tensors["scale"],
+        tempered=description["format"] > 1 and bool(description["tempered"]),
         classifier=classifier,
         calibration=Calibration(float(description["slope"]), tuple(float(offset) for offset in description["offsets"])),
         threshold=None if threshold is None else float(threshold),
@@ -246,6 +252,7 @@ def _head(description: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> 
 
 def _recipe(description: dict[str, Any]) -> Recipe:
     if description["format"] == 1:
-        return Recipe("logistic", float(description["penalty"]))
+        return Recipe("logistic", float(description["penalty"]), float(int(description["signal_count"]) > 0))
     recipe = description["recipe"]
-    return Recipe(str(recipe["candidate"]), None if recipe["penalty"] is None else float(recipe["penalty"]))
+    penalty = recipe["penalty"]
+    return Recipe(str(recipe["candidate"]), None if penalty is None else float(penalty), float(recipe["signal_weight"]))

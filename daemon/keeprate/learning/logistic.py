@@ -92,10 +92,17 @@ def fit(
     coordinates = rotation.coordinates
     count, rank = coordinates.shape
     models = sample_weights.shape[1]
-    shape = (rank + 1, models, bucket_count)
+    # Of two buckets only the difference matters, w₁ = −w₂: one unknown for two, half the work.
+    columns = 1 if bucket_count == 2 else bucket_count
+    shape = (rank + 1, models, columns)
     shares = (sample_weights / sample_weights.sum(axis=0))[:, :, np.newaxis]
-    truth = np.zeros((count, 1, bucket_count))
-    truth[np.arange(count), 0, bucket_indices] = 1.0
+    truth = np.zeros((count, 1, columns))
+    if columns == 1:
+        truth[:, 0, 0] = bucket_indices == 0
+        penalty = penalty / 2  # |w₁|² + |w₂|² is half of |w₁ − w₂|²
+    else:
+        truth[np.arange(count), 0, bucket_indices] = 1.0
+    surprise = _binary_surprise if columns == 1 else _surprise
     # Unknowns are scaled by the inverse root of the curvature, roughly: every direction becomes equally steep.
     steepness = np.concatenate([TYPICAL_CURVATURE * rotation.spread + penalty, [TYPICAL_CURVATURE]])
     unit = (1.0 / np.sqrt(steepness))[:, np.newaxis, np.newaxis]
@@ -104,18 +111,39 @@ def fit(
         parameters = unknowns.reshape(shape) * unit
         weights = parameters[:-1]
         logits = Fits(weights, parameters[-1]).logits(coordinates)
-        logits -= logits.max(axis=2, keepdims=True)
-        said = (logits * truth).sum(axis=2, keepdims=True)
-        np.exp(logits, out=logits)
-        sums = logits.sum(axis=2, keepdims=True)
-        loss = float((shares * (np.log(sums) - said)).sum()) + 0.5 * penalty * float((weights**2).sum())
-        errors = shares * (logits / sums - truth)
+        losses, errors = surprise(logits, truth)
+        loss = float((shares * losses).sum()) + 0.5 * penalty * float((weights**2).sum())
+        errors *= shares
         gradient = np.empty(shape)
-        flat_errors = errors.reshape(count, models * bucket_count).astype(np.float32)
+        flat_errors = errors.reshape(count, models * columns).astype(np.float32)
         gradient[:-1] = (coordinates.T @ flat_errors).reshape(weights.shape) + penalty * weights
         gradient[-1] = errors.sum(axis=0)
         return loss, (gradient * unit).ravel()
 
-    first = np.zeros(shape) if start is None else np.concatenate([start.weights, start.biases[np.newaxis]]) / unit
+    first = np.zeros(shape)
+    if start is not None:
+        given = np.concatenate([start.weights, start.biases[np.newaxis]])
+        first = (given[..., :1] - given[..., 1:] if columns == 1 else given) / unit
     solution = minimise(loss_and_gradient, first.ravel()).reshape(shape) * unit
+    if columns == 1:
+        solution = np.concatenate([solution / 2, -solution / 2], axis=2)
     return Fits(solution[:-1], solution[-1])
+
+
+def _surprise(
+    logits: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Log losses (n, m, 1) of softmax and what is wrong with its probabilities (n, m, k)."""
+    logits = logits - logits.max(axis=2, keepdims=True)
+    powers = np.exp(logits)
+    sums = powers.sum(axis=2, keepdims=True)
+    return np.log(sums) - (logits * truth).sum(axis=2, keepdims=True), powers / sums - truth
+
+
+def _binary_surprise(
+    logits: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The same (n, m, 1) for log odds of the first of two buckets."""
+    rest = np.exp(-np.abs(logits))
+    losses = np.log1p(rest) + np.maximum(logits, 0) - truth * logits
+    return losses, np.where(logits > 0, 1, rest) / (1 + rest) - truth

@@ -19,6 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 
 RESAMPLES: Final = 400
+FEWEST_RESAMPLES: Final = 100
+RESAMPLED_PHOTOS: Final = 4_000_000
+"""With many photos an interval is narrow, and fewer resamples tell it as well: so many photos in all."""
 RESAMPLING_STREAM: Final = 0x6B65657072617465
 """Keeps the draws apart from others made with the same seed: equal streams would make resamples that fit the data."""
 FIRST_PHOTOS: Final = (10, 25, 50, 100)
@@ -250,8 +253,9 @@ class Resamples:
         return means
 
 
-def resample_groups(groups: IndexArray, *, seed: int, count: int = RESAMPLES) -> Resamples:
-    """Draw as many groups as there are, with replacement, `count` times (cluster bootstrap)."""
+def resample_groups(groups: IndexArray, *, seed: int) -> Resamples:
+    """Draw as many groups as there are, with replacement, 100 to 400 times (cluster bootstrap)."""
+    count = max(FEWEST_RESAMPLES, min(RESAMPLES, RESAMPLED_PHOTOS // len(groups)))
     group_of = np.unique(groups, return_inverse=True)[1].astype(np.intp)
     number = int(group_of.max()) + 1
     generator = np.random.default_rng([RESAMPLING_STREAM, seed])
@@ -268,8 +272,9 @@ def percentile_interval(values: FloatArray) -> Interval:
 def resampled_auc(probabilities: FloatArray, bucket_indices: IndexArray, resampled: Resamples) -> FloatArray:
     """(b,) ROC AUC as in `Metrics.roc_auc`, in each resample."""
     classes = probabilities.shape[1]
+    told = 1 if classes == 2 else classes  # of two buckets, one's order is the other's turned around
     aucs: FloatArray = np.mean(
-        [_resampled_auc(probabilities[:, i], bucket_indices == i, resampled) for i in range(classes)], axis=0
+        [_resampled_auc(probabilities[:, i], bucket_indices == i, resampled) for i in range(told)], axis=0
     )
     return aucs
 

@@ -19,6 +19,8 @@ SMALL: Final = 1000
 FOLDS_WHEN_SMALL: Final = 10
 FOLDS: Final = 5
 
+SMALLEST_SHARE: Final = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Folds:
@@ -109,3 +111,27 @@ def _part_lone_buckets(
             fold_of[members[::2]] = (fold_of[members[0]] + 1) % fold_count
             parted.append(bucket)
     return tuple(parted)
+
+
+def sample_groups(
+    bucket_indices: npt.NDArray[np.intp],
+    groups: npt.NDArray[np.intp],
+    bucket_count: int,
+    photos: int,
+    *,
+    seed: int,
+) -> npt.NDArray[np.intp]:
+    """(m,) rows, ascending, of whole groups drawn by chance: about `photos`, buckets in their proportion.
+
+    A bucket keeps at least `SMALLEST_SHARE` of `photos`, or all that it has.
+    """
+    sizes = np.bincount(bucket_indices, minlength=bucket_count)
+    wanted = np.minimum(sizes, np.maximum(sizes * photos / len(groups), SMALLEST_SHARE * photos))
+    numbers = np.unique(groups, return_inverse=True)[1]
+    table = np.zeros((int(numbers.max()) + 1, bucket_count))
+    np.add.at(table, (numbers, bucket_indices), 1.0)
+    order = np.random.default_rng(seed).permutation(len(table))
+    before = np.cumsum(table[order], axis=0) - table[order]
+    taken = np.zeros(len(table), dtype=np.bool_)
+    taken[order] = ((table[order] > 0) & (before < wanted)).any(axis=1)
+    return np.flatnonzero(taken[numbers])
