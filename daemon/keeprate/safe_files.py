@@ -288,15 +288,17 @@ def _link_target(path: Path) -> Path:
 def _temporary(folder: Path, permissions: int) -> Iterator[tuple[int, Path]]:
     """A locked, empty file of ours in `folder` with its descriptor; gone afterwards unless it was renamed."""
     path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, permissions)
-    try:
+    descriptor = -1
+    try:  # from before it exists: Ctrl-C may come between its birth and the next line
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, permissions)
         with contextlib.suppress(OSError):  # no locks on this file system: the age alone protects it
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor, path
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

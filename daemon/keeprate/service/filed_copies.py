@@ -94,7 +94,7 @@ class FiledCopies:
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in {"", *(filing.folder for filing in filings)}:
             (self._folder / name).mkdir(exist_ok=True)
-            sweep_temporaries(self._folder / name)
+            sweep_temporaries(self._folder / name, minimum_age_s=0)  # nobody else fills this folder
         self._clear_stale(filings)
         for start in range(0, len(filings), RECORDED_AT_ONCE):
             yield from self._file_some(filings[start : start + RECORDED_AT_ONCE])
