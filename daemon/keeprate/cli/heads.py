@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from keeprate.catalog.heads import HeadVersion
+
+CANDIDATES_SHOWN = 8
 
 heads_app = typer.Typer(help="What was learned: versions, history, going back.", no_args_is_help=True)
 
@@ -37,24 +43,56 @@ def list_heads(as_json: JsonOption = False) -> None:
 
 
 @heads_app.command()
-def history(head: HeadOption = None, as_json: JsonOption = False) -> None:
-    """Every training: what it was measured at, and why it was taken into use or not."""
+def history(
+    head: HeadOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the learning curve of the head given by --head (PNG).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every training: what was compared, how good it was, and why it was taken into use or not."""
     from keeprate.catalog import heads
+    from keeprate.cli.answer_files import check_answer_file, write_answer
+    from keeprate.errors import UsageError
     from keeprate.paths import locate_home
+    from keeprate.plots.figure import MARK, check_matplotlib
     from keeprate.service.session import open_session
-    from keeprate.service.status import iso
 
+    if plot is not None:
+        if head is None:
+            raise UsageError("A learning curve is of one head.", advice="Name it with --head.")
+        check_matplotlib()
+        check_answer_file(plot, MARK)
     with open_session(locate_home()) as session:
         versions = [one for name in session.heads(head) for one in heads.history(session.catalog, name)]
+    if plot is not None:
+        from keeprate.plots.learning_curve import draw_learning_curve
+
+        write_answer(plot, draw_learning_curve(versions), MARK)
     if as_json:
         print_json(versions)
         return
     for one in versions:
-        counts = ", ".join(f"{bucket} {count}" for bucket, count in one.label_counts.items())
-        say(f"{one.head} {one.version}{' (in use)' if one.in_use else ''}, {iso(one.trained_at)}, {counts}")
-        say(f"  {one.reason}")
+        _tell(one)
     if not versions:
         say("Nothing has been trained yet.")
+
+
+def _tell(version: HeadVersion) -> None:
+    from keeprate.service.status import iso
+
+    counts = ", ".join(f"{bucket} {count}" for bucket, count in version.label_counts.items())
+    used = " (in use)" if version.in_use else ""
+    say(f"{version.head} {version.version}{used}, {iso(version.trained_at)}, {counts}")
+    say(f"  {version.reason}")
+    for number, candidate in enumerate(version.candidates):
+        penalty = "" if candidate["penalty"] is None else f", penalty {candidate['penalty']:g}"
+        say(
+            f"  {'chosen  ' if candidate['chosen'] else 'compared'} {candidate['name']}{penalty}: "
+            f"log loss {candidate['log_loss']:.3f}, ROC AUC {candidate['roc_auc']:.3f}"
+        )
+        if number == CANDIDATES_SHOWN:
+            break
 
 
 @heads_app.command()
@@ -63,10 +101,11 @@ def rollback(
     version: Annotated[int | None, typer.Option(help="Which version; default: the one used before.")] = None,
 ) -> None:
     """Go back to an earlier version of a head; photos are scored and marked by it from now on."""
-    from keeprate.catalog import heads
+    from keeprate.catalog import heads, models
     from keeprate.cli.steps import at_work
     from keeprate.errors import UsageError
-    from keeprate.service.scoring import score
+    from keeprate.service.exporting import write_exchange
+    from keeprate.service.scoring import head_of, score
 
     with at_work(quiet=False) as session:
         session.heads(head)
@@ -82,4 +121,7 @@ def rollback(
             version = earlier[0]
         chosen = heads.use(session.catalog, head, version)
         scored = score(session, head).scored
+        model = next(one.name for one in models.all_models(session.catalog) if one.id == chosen.model_id)
+        checkpoint = write_exchange(session, head_of(session, chosen), model)
     say(f"{head} is at version {chosen.version} again; {scored} scores brought up to date.")
+    say(checkpoint.note)

@@ -18,8 +18,9 @@ from keeprate.cli.output import (
     progress_shown,
     say,
 )
+from keeprate.errors import UsageError
 from keeprate.service.session import Session
-from keeprate.service.tasks import PlannedMark
+from keeprate.service.tasks import PlannedMark, TrainOutcome
 
 PANEL = "Work"
 REASONS_SHOWN = 10
@@ -109,31 +110,75 @@ def embed(
         return
     rate = f" ({outcome.embedded / outcome.seconds:.1f}/s on {outcome.device})" if outcome.embedded else ""
     failed = f"; {outcome.failed} could not be read, see `keeprate status`" if outcome.failed else ""
-    say(f"{outcome.embedded} photos embedded{rate}{failed}.", quiet=quiet)
+    looked = f", {outcome.looked} more looked at (they had a vector)" if outcome.looked else ""
+    say(f"{outcome.embedded} photos embedded{rate}{looked}{failed}.", quiet=quiet)
+    if outcome.note:
+        say(outcome.note, quiet=quiet)
 
 
 def train(
     head: HeadOption = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Use this threshold (0–1) instead of the best one.")
+        float | None, typer.Option(help="Use this threshold (between 0 and 1) instead of the best one.")
+    ] = None,
+    keepers_lost: Annotated[
+        float | None,
+        typer.Option(help="Choose the threshold below which at most this share of the keepers falls, such as 0.01."),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="How often you keep a photo: “labels” (as among them), “estimate”, or a share such as 0.1."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if nothing has changed.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Learn from the labels: a new head is taken into use only if it is better on photos it has not seen."""
-    from keeprate.service.training_run import train_heads
+    from keeprate.service.priors import parse_prior
+    from keeprate.service.training_run import TrainingWishes, train_heads
     from keeprate.service.worker_client import worker
     from keeprate.service.workspace_steps import prepare
 
+    _check_share("threshold", threshold)
+    _check_share("share of keepers lost", keepers_lost)
+    wishes = TrainingWishes(threshold, keepers_lost, None if prior is None else parse_prior(prior), force)
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         prepare(session, client, head)
-        outcomes = train_heads(session, client, head, threshold=threshold, force=force)
+        outcomes = train_heads(session, client, head, wishes)
     if as_json:
         print_json(outcomes)
         return
     for outcome in outcomes:
         say(f"{outcome.head}: {outcome.reason}", quiet=quiet)
+        for line in _also(outcome):
+            say(f"  {line}", quiet=quiet)
+
+
+def _check_share(what: str, value: float | None) -> None:
+    if value is not None and not 0.0 < value < 1.0:
+        raise UsageError(f"The {what} {value:g} is not between 0 and 1.")
+
+
+def _also(outcome: TrainOutcome) -> list[str]:
+    """What a training found out beside the verdict."""
+    if not outcome.trained or outcome.details is None:
+        return []
+    lines = []
+    told = outcome.details["ungrouped_roc_auc"]
+    if outcome.metrics is not None and told is not None:
+        lines.append(
+            f"{outcome.details['groups']} groups of photos that belong together; torn apart, the ROC AUC would "
+            f"have been {told:.3f} instead of {outcome.metrics['roc_auc']:.3f}."
+        )
+    if outcome.candidates:
+        compared = "; ".join(f"{one['name']} {one['log_loss']:.3f}" for one in outcome.candidates)
+        lines.append(f"Log loss of the candidates, best first: {compared}.")
+    prior = outcome.details["prior"]
+    if prior["source"] != "labels":
+        lines.append(f"Prior ({prior['source']}): {prior['shares'][0]:.1%} instead of {prior['label_shares'][0]:.1%}.")
+    if outcome.details["checkpoint_note"]:
+        lines.append(outcome.details["checkpoint_note"])
+    return lines
 
 
 def score(head: HeadOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
@@ -185,7 +230,6 @@ def undo(
 ) -> None:
     """Take marks back: what keeprate wrote goes, what you wrote stays."""
     from keeprate.catalog import journal
-    from keeprate.errors import UsageError
     from keeprate.service.tasks import UndoOutcome, UndoTask
     from keeprate.service.worker_client import worker
 

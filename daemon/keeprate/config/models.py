@@ -161,6 +161,19 @@ class TrainingConfig(Section):
         description="… and none has changed for this long (you are still sorting).",
     )
     quiet_hours: str = Field(default="", description='No training within these hours, such as "09:00-18:00".')
+    prior: Literal["labels", "estimate"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        default="labels",
+        description="How often the first bucket (keep) occurs in the library, which is what probabilities refer to. "
+        '`"labels"`: as often as among your labels; `"estimate"`: estimated from the photos without a label; or a '
+        "share, such as `0.1` if you keep one photo in ten.",
+    )
+    keepers_lost: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Choose the threshold of heads with two buckets so that at most this share of the keepers falls "
+        "below it, such as `0.01`. Default: the threshold with the best F1.",
+    )
     seed: int = Field(default=0, description="The same labels and the same seed give the same head.")
 
     @field_validator("quiet_hours")

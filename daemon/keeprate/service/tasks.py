@@ -23,6 +23,10 @@ class EmbedOutcome:
     device: str = ""
     precision: str = ""
     cancelled: bool = False
+    looked: int = 0
+    """Photos that had a vector already (imported) and were only decoded, for the rest."""
+    note: str = ""
+    """What the person should know, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class TrainTask:
     threshold: float | None = None
     force: bool = False
     """Train even if nothing changed since the last time."""
+    keepers_lost: float | None = None
+    """Choose the threshold that costs at most this share of the keepers; None: as the config says."""
+    prior: str | float | None = None
+    """As `[training] prior`; None: as the config says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,12 @@ class TrainOutcome:
     reason: str
     labels: dict[str, int] = field(default_factory=dict)
     metrics: dict[str, Any] | None = None
+    """None if a bucket has a single photo: nothing could be held out."""
     seconds: float = 0.0
+    candidates: tuple[dict[str, Any], ...] = ()
+    """What was compared, best first (`learning.fitting.CandidateResult`)."""
+    details: dict[str, Any] | None = None
+    """Groups, prior, threshold, checkpoint: `service.training_details.TrainingDetails`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,10 @@ _OUTCOMES: dict[str, type[Outcome]] = {
 }  # fmt: skip
 
 
+_MARKS = ("planned", "left_alone", "failures")
+"""Fields that hold `PlannedMark`s."""
+
+
 def task_kind(task: Task) -> str:
     return next(kind for kind, type_ in _TASKS.items() if isinstance(task, type_))
 
@@ -161,5 +178,5 @@ def _build(type_: type[Any], values: dict[str, Any]) -> Any:
     known = {one.name: values[one.name] for one in fields(type_)}
     for name, value in known.items():
         if isinstance(value, list):
-            known[name] = tuple(PlannedMark(**item) if isinstance(item, dict) else item for item in value)
+            known[name] = tuple(PlannedMark(**item) if name in _MARKS else item for item in value)
     return type_(**known)

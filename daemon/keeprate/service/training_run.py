@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from keeprate.catalog import labels, runs
 from keeprate.service.retraining import missing_labels
 from keeprate.service.session import Progress, Session
@@ -9,15 +11,24 @@ from keeprate.service.tasks import TrainOutcome, TrainTask
 from keeprate.service.worker_client import WorkerClient
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingWishes:
+    """What a person asks of one training beyond the config; see `TrainTask`."""
+
+    threshold: float | None = None
+    keepers_lost: float | None = None
+    prior: str | float | None = None
+    force: bool = False
+
+
 def train_heads(
     session: Session,
     worker: WorkerClient,
     head: str | None = None,
-    *,
-    threshold: float | None = None,
-    force: bool = False,
+    wishes: TrainingWishes | None = None,
 ) -> list[TrainOutcome]:
     """Train the head called `head`, or all; heads that lack labels or have nothing new say so."""
+    wishes = wishes or TrainingWishes()
     outcomes = []
     for name, buckets in session.heads(head).items():
         if session.reporter.cancelled():
@@ -30,7 +41,8 @@ def train_heads(
             continue
         session.reporter.progress(Progress("train", 0, None, name))
         run = runs.begin(session.catalog, "train")
-        outcome = worker.run(TrainTask(name, threshold, force), session.reporter)
+        task = TrainTask(name, wishes.threshold, wishes.force, wishes.keepers_lost, wishes.prior)
+        outcome = worker.run(task, session.reporter)
         assert isinstance(outcome, TrainOutcome)  # noqa: S101 (the worker answers in kind)
         if outcome.trained:
             runs.finish(session.catalog, run, f"{name}: {outcome.reason}", outcome.labels)
