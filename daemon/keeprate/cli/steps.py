@@ -171,8 +171,8 @@ def _also(outcome: TrainOutcome) -> list[str]:
             f"have been {told:.3f} instead of {outcome.metrics['roc_auc']:.3f}."
         )
     if outcome.candidates:
-        compared = "; ".join(f"{one['name']} {one['log_loss']:.3f}" for one in outcome.candidates)
-        lines.append(f"Log loss of the candidates, best first: {compared}.")
+        first, *others = (f"{one['name']} ({one['log_loss']:.3f})" for one in outcome.candidates)
+        lines.append(f"Chosen by log loss and simplicity: {first}; compared with {', '.join(others)}.")
     prior = outcome.details["prior"]
     if prior["source"] != "labels":
         lines.append(f"Prior ({prior['source']}): {prior['shares'][0]:.1%} instead of {prior['label_shares'][0]:.1%}.")

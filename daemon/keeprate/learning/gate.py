@@ -20,8 +20,8 @@ from keeprate.learning.metrics import (
     resampled_auc,
 )
 
-ROUNDING: Final = 1e-9
-"""Losses that differ by less are equal."""
+ROUNDING: Final = 1e-4
+"""Losses that differ by less are equal: the same recipe fitted from another starting point differs by so much."""
 LIKELY: Final = 0.9
 """The share of resamples in which a candidate must be worse to be called worse."""
 
@@ -95,7 +95,7 @@ def decide(
     )
     worse = difference > ROUNDING
     surely_worse = worse and float((differences > 0).mean()) >= LIKELY
-    surely_better = interval.high < 0
+    surely_better = difference < -ROUNDING and interval.high < 0
     against = _against(difference, interval)
     if surely_worse:
         promote, reason = False, f"It most likely predicts worse than the version in use ({against})."

@@ -266,7 +266,8 @@ def _record(
     session.home.heads_dir.mkdir(parents=True, exist_ok=True)
     sweep_temporaries(session.home.heads_dir)
     save_head(head, session.home.heads_dir / file)
-    asked = None if details.reject_threshold is None else details.reject_threshold.sentence
+    promised = None if details.reject_threshold is None else details.reject_threshold.sentence
+    verdict = "It is in use because you asked for it." if by_hand else result.decision.reason
     version = HeadVersion(
         head=head.name,
         version=head.version,
@@ -281,7 +282,7 @@ def _record(
         metrics={} if head.metrics is None else json.loads(head.metrics.to_json()),
         file=file,
         in_use=result.decision.promote or by_hand,
-        reason=" ".join(filter(None, (result.decision.reason, result.reliability, asked, *result.warnings))),
+        reason=" ".join(filter(None, (verdict, result.reliability, promised, *result.warnings))),
         candidates=[asdict(candidate) for candidate in result.candidates],
         details=asdict(details),
     )
