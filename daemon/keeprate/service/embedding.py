@@ -1,7 +1,7 @@
-"""The embed step. In the worker: `embed` runs the pipeline into the catalog. In the parent: `embed_all` drives it.
+"""The embed step, in the worker: the pipeline into the catalog. `embedding_run` has the parent's side.
 
 A picture whose decoding kills the worker is found by trying the last batches one photo at a time, is recorded as a
-problem, and is left alone until it changes.
+problem, and is left alone until it changes. Photos whose vector was imported are decoded only, without loading a model.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from keeprate.catalog import embeddings, problems
+from keeprate.catalog import embeddings, models, problems
+from keeprate.embedding.embedder import Embedder
+from keeprate.embedding.looking_only import LookingOnly
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.signals import SIGNALS_VERSION
-from keeprate.service.loaded_model import load_active_model, new_embedding
+from keeprate.service.loaded_model import cores, load_active_model, new_embedding
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
 from keeprate.service.worker import Working
+
+Wanted = tuple[str, str, str]
+"""(content key, path, library)"""
 
 
 def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
@@ -27,27 +33,76 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
         ModelError: the model cannot be loaded, or is not what it was registered as.
     """
     started = time.monotonic()
-    catalog = session.catalog
-    settings = session.config.embedding
-    loaded = load_active_model(session)
-    model, embedder, threads = loaded.model, loaded.embedder, loaded.threads
+    model = models.active(session.catalog)
+    wanted = _wanted(session, model, task)
+    known = embeddings.with_vector(session.catalog, model.id, [key for key, _, _ in wanted])
+    run = _Run(session, model, task, working, total=len(wanted))
+    if known:
+        threads = session.config.embedding.threads or cores()
+        run.over([row for row in wanted if row[0] in known], LookingOnly(), threads)
+    looked = run.done - run.failed
+    if len(known) == len(wanted) and model.fingerprint is not None:
+        return EmbedOutcome(
+            failed=run.failed, seconds=time.monotonic() - started, cancelled=session.reporter.cancelled(), looked=looked
+        )
+    loaded = load_active_model(session, working)
+    if not session.reporter.cancelled():
+        wanted = _wanted(session, model, task)  # anew: vectors that are not by this model were dropped
+        run.total = run.done + len(wanted)
+        run.over(wanted, loaded.embedder, loaded.threads)
+    return EmbedOutcome(
+        embedded=run.done - run.failed - looked,
+        failed=run.failed,
+        seconds=time.monotonic() - started,
+        device=loaded.embedder.device,
+        precision=loaded.embedder.precision,
+        cancelled=session.reporter.cancelled(),
+        looked=looked,
+        note=loaded.note,
+    )
 
-    wanted = embeddings.wanted(catalog, model.id, SIGNALS_VERSION, task.library)
-    if task.only:
-        chosen = set(task.only)
-        wanted = [row for row in wanted if row[0] in chosen]
-    library_of = {key: library for key, _, library in wanted}
-    total, done, failed = len(wanted), 0, 0
 
-    def on_start(items: Sequence[WorkItem]) -> None:
-        working([item.content_key for item in items])
+def _wanted(session: Session, model: models.Model, task: EmbedTask) -> list[Wanted]:
+    rows = embeddings.wanted(session.catalog, model.id, SIGNALS_VERSION, task.library)
+    chosen = set(task.only)
+    return [row for row in rows if row[0] in chosen] if chosen else rows
 
-    def on_batch(batch: Batch) -> None:
-        nonlocal done, failed
+
+@dataclass(slots=True)
+class _Run:
+    """One task's way through the pipeline, in one or two passes."""
+
+    session: Session
+    model: models.Model
+    task: EmbedTask
+    working: Working
+    total: int
+    done: int = 0
+    failed: int = 0
+
+    def over(self, wanted: Sequence[Wanted], embedder: Embedder, threads: int) -> None:
+        """Embed these photos and store what was found out about them."""
+        session, alone = self.session, bool(self.task.only)
+        library_of = {key: library for key, _, library in wanted}
+        session.reporter.progress(Progress("embed", self.done, self.total))
+        embed_pictures(
+            (WorkItem(key, Path(path)) for key, path, _ in wanted),
+            embedder,
+            batch_size=1 if alone else session.config.embedding.batch_size,
+            threads=1 if alone else threads,
+            max_pixels=int(session.config.pictures.max_megapixels * 1e6),
+            on_batch=lambda batch: self._store(batch, library_of),
+            on_start=lambda items: self.working([item.content_key for item in items]),
+            cancelled=session.reporter.cancelled,
+        )
+
+    def _store(self, batch: Batch, library_of: dict[str, str]) -> None:
+        catalog = self.session.catalog
         # A file that is not there (any more, or because its disk is away) is no bad picture: the next scan tells.
         failures = [failure for failure in batch.failures if os.path.lexists(failure.path)]
         with catalog.db.atomic():
-            embeddings.store(catalog, model.id, SIGNALS_VERSION, [new_embedding(result) for result in batch.results])
+            new = [new_embedding(result) for result in batch.results]
+            embeddings.store(catalog, self.model.id, SIGNALS_VERSION, new)
             keys = [result.content_key for result in batch.results]
             problems.clear_content(catalog, "decode", keys)
             problems.clear_content(catalog, "embed", keys)
@@ -56,26 +111,6 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
                     catalog, "decode", str(failure.path), failure.reason,
                     library=library_of.get(failure.content_key), content_key=failure.content_key,
                 )  # fmt: skip
-        done += len(batch.results) + len(batch.failures)
-        failed += len(failures)
-        session.reporter.progress(Progress("embed", done, total))
-
-    session.reporter.progress(Progress("embed", 0, total))
-    embed_pictures(
-        (WorkItem(key, Path(path)) for key, path, _ in wanted),
-        embedder,
-        batch_size=1 if task.only else settings.batch_size,
-        threads=1 if task.only else threads,
-        max_pixels=int(session.config.pictures.max_megapixels * 1e6),
-        on_batch=on_batch,
-        on_start=on_start,
-        cancelled=session.reporter.cancelled,
-    )
-    return EmbedOutcome(
-        embedded=done - failed,
-        failed=failed,
-        seconds=time.monotonic() - started,
-        device=embedder.device,
-        precision=embedder.precision,
-        cancelled=session.reporter.cancelled(),
-    )
+        self.done += len(batch.results) + len(batch.failures)
+        self.failed += len(failures)
+        self.session.reporter.progress(Progress("embed", self.done, self.total))

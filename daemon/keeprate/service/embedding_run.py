@@ -30,7 +30,7 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
     # Of a run that died underway nobody told the counts: the catalog knows them.
     failed = problems.count_since(session.catalog, ("decode", "embed"), started_at)
     done = waiting - _waiting(session, library)
-    return replace(total, embedded=max(0, done - failed), failed=failed)
+    return replace(total, embedded=max(total.embedded, done - failed - total.looked), failed=failed)
 
 
 def _waiting(session: Session, library: str | None) -> int:
@@ -86,4 +86,6 @@ def added(one: EmbedOutcome, other: object) -> EmbedOutcome:
         device=other.device or one.device,
         precision=other.precision or one.precision,
         cancelled=other.cancelled,
+        looked=one.looked + other.looked,
+        note=other.note or one.note,
     )

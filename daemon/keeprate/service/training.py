@@ -94,7 +94,7 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
     if version.in_use:
         checkpoint = write_exchange(session, result.head, model.name, result.exchange)
         details = replace(details, checkpoint=checkpoint.path, checkpoint_note=checkpoint.note)
-        heads.set_details(session.catalog, task.head, number, asdict(details))
+        heads.set_details(session.catalog, task.head, number, details.to_values())
     return TrainOutcome(
         head=task.head,
         trained=True,
@@ -105,7 +105,7 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
         metrics=version.metrics or None,
         seconds=seconds,
         candidates=tuple(version.candidates),
-        details=asdict(details),
+        details=details.to_values(),
     )
 
 
@@ -284,7 +284,7 @@ def _record(
         in_use=result.decision.promote or by_hand,
         reason=" ".join(filter(None, (verdict, result.reliability, promised, *result.warnings))),
         candidates=[asdict(candidate) for candidate in result.candidates],
-        details=asdict(details),
+        details=details.to_values(),
     )
     with session.catalog.db.atomic():
         heads.add(session.catalog, version)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from keeprate.learning.metrics import Interval
 from keeprate.learning.thresholds import RejectThreshold
@@ -37,3 +38,8 @@ class TrainingDetails:
     checkpoint: str | None = None
     """The file for other programs, in headmaster's format."""
     checkpoint_note: str = ""
+
+    def to_values(self) -> dict[str, Any]:
+        """As JSON gives it back: lists for tuples."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values

@@ -1,0 +1,155 @@
+"""The train step on a real catalog: what is asked for, what is recorded, and that it is asked for only once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keeprate.catalog import heads, labels, models, out_of_fold
+from keeprate.catalog.embeddings import NewEmbedding, store
+from keeprate.catalog.labels import Label
+from keeprate.errors import UsageError
+from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
+from keeprate.service.priors import parse_prior
+from keeprate.service.scoring import head_of
+from keeprate.service.session import Session
+from keeprate.service.tasks import TrainTask, outcome_from, task_from, to_values
+from keeprate.service.training import train
+from support.catalogs import add_file
+from support.synthetic_labels import draw
+
+LABELLED = (60, 60)
+UNLABELLED = (30, 270)
+"""One keeper in ten among the photos that nobody has sorted; one in two among the labels."""
+
+
+@pytest.fixture
+def sorted_photos(session: Session) -> Session:
+    """120 labelled photos and 300 others, with vectors from two clouds, and a model that is known."""
+    catalog = session.catalog
+    models.record_loaded(catalog, models.active(catalog), embed_dim=16, fingerprint="made up")
+    taught, indices = draw(LABELLED, width=16, distance=2.5, seed=1)
+    others, _ = draw(UNLABELLED, width=16, distance=2.5, seed=2)
+    _put(session, np.concatenate([taught, others]))
+    said = [Label(f"key{row:04d}", "keep", ("keep", "delete")[bucket], "csv", 1.0 + row, None)
+            for row, bucket in enumerate(indices)]  # fmt: skip
+    with catalog.db.atomic():
+        labels.append(catalog, said)
+    return session
+
+
+def _put(session: Session, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    generator = np.random.default_rng(3)
+    batch = []
+    for row, vector in enumerate(vectors):
+        add_file(session.catalog, f"/p/{row:04d}.jpg", f"key{row:04d}", inode=row + 1)
+        measured = generator.normal(size=len(SIGNAL_NAMES)).astype(np.float32)
+        hashed = int(generator.integers(-(2**62), 2**62))
+        batch.append(NewEmbedding(f"key{row:04d}", vector, measured, hashed, "jpeg", 40, 30, None, None))
+    with session.catalog.db.atomic():
+        store(session.catalog, models.active(session.catalog).id, SIGNALS_VERSION, batch)
+
+
+def test_everything_that_was_found_out_is_recorded(sorted_photos: Session) -> None:
+    outcome = train(sorted_photos, TrainTask("keep"))
+    assert outcome.promoted and outcome.metrics is not None and outcome.details is not None
+    (version,) = heads.history(sorted_photos.catalog, "keep")
+    assert [one["chosen"] for one in version.candidates][0] is True and len(version.candidates) > 1
+    assert version.candidates == list(outcome.candidates)
+    assert version.details == outcome.details
+    assert outcome.details["groups"] == 120
+    assert outcome.details["ungrouped_roc_auc"] == pytest.approx(outcome.metrics["roc_auc"])
+    assert outcome.details["prior"]["source"] == "labels"
+    rows = out_of_fold.load(sorted_photos.catalog, "keep", 1)
+    assert len(rows) == 120 and sorted(set(rows.buckets)) == ["delete", "keep"]
+    agree = np.mean([said == chosen for said, chosen in zip(rows.buckets, rows.chosen, strict=True)])
+    assert agree == pytest.approx(outcome.metrics["accuracy"])
+    assert outcome_from("train", to_values(outcome)) == outcome
+
+
+def test_nothing_is_trained_twice_unless_settings_or_wishes_change(sorted_photos: Session) -> None:
+    assert train(sorted_photos, TrainTask("keep")).trained
+    assert not train(sorted_photos, TrainTask("keep")).trained
+    settings = sorted_photos.config.training.model_copy(update={"keepers_lost": 0.05})
+    changed = Session(
+        sorted_photos.home, sorted_photos.config.model_copy(update={"training": settings}), sorted_photos.catalog
+    )
+    outcome = train(changed, TrainTask("keep"))
+    assert outcome.trained and outcome.details is not None
+    assert outcome.details["reject_threshold"]["asked"] == 0.05
+    assert not train(changed, TrainTask("keep")).trained
+
+
+def test_the_threshold_that_costs_few_keepers_is_the_heads_own(sorted_photos: Session) -> None:
+    outcome = train(sorted_photos, TrainTask("keep", keepers_lost=0.05))
+    assert outcome.details is not None and outcome.metrics is not None
+    found = outcome.details["reject_threshold"]
+    version = heads.in_use(sorted_photos.catalog, "keep")
+    assert version is not None and version.threshold == pytest.approx(found["threshold"])
+    assert outcome.metrics["keepers_lost"] == pytest.approx(found["keepers_lost"])
+    assert found["keepers_lost"] <= 0.05 <= found["interval"]["high"]
+    assert "5" in outcome.reason and "It is in use because you asked for it" in outcome.reason
+
+
+def test_probabilities_follow_the_prior_and_decisions_stay(sorted_photos: Session) -> None:
+    train(sorted_photos, TrainTask("keep"))
+    before = _head(sorted_photos)
+    outcome = train(sorted_photos, TrainTask("keep", prior=0.1))
+    after = _head(sorted_photos)
+    vectors, indices = draw((500, 4500), width=16, distance=2.5, seed=5)
+    measured = np.zeros((5000, len(SIGNAL_NAMES)), np.float32)
+    now, then = after.probabilities(vectors, measured), before.probabilities(vectors, measured)
+    # one keeper in ten: what is said must be that on average, and it was not before
+    assert now[:, 0].mean() == pytest.approx(0.1, abs=0.03)
+    assert then[:, 0].mean() > 0.17
+    assert (after.choose(now) == before.choose(then)).all()
+    assert (np.argsort(now[:, 0]) == np.argsort(then[:, 0])).all()
+    assert outcome.metrics is not None and outcome.metrics["threshold"] == pytest.approx(after.threshold)
+    assert (after.choose(now) == indices).mean() > 0.8
+
+
+def test_the_prior_is_estimated_from_photos_without_a_label(sorted_photos: Session) -> None:
+    outcome = train(sorted_photos, TrainTask("keep", prior="estimate"))
+    assert outcome.details is not None
+    prior = outcome.details["prior"]
+    assert prior["photos"] == 300
+    assert prior["shares"][0] == pytest.approx(0.1, abs=0.06)
+    assert prior["intervals"][0]["low"] < prior["shares"][0] < prior["intervals"][0]["high"]
+
+
+@pytest.mark.parametrize("prior", ["labels", 0.1, "estimate"])
+def test_a_threshold_by_hand_is_taken_as_it_is(sorted_photos: Session, prior: str | float) -> None:
+    train(sorted_photos, TrainTask("keep", threshold=0.7, prior=prior))
+    assert _head(sorted_photos).threshold == pytest.approx(0.7)
+
+
+def test_a_lone_photo_is_learned_from_and_nothing_is_claimed(sorted_photos: Session) -> None:
+    catalog = sorted_photos.catalog
+    with catalog.db.atomic():
+        labels.append(catalog, [Label(f"key{row:04d}", "keep", None, "csv", 500.0, None) for row in range(1, 60)])
+    outcome = train(sorted_photos, TrainTask("keep", keepers_lost=0.01))
+    assert outcome.trained and outcome.promoted and outcome.metrics is None
+    assert heads.history(catalog, "keep")[0].metrics == {}
+    assert len(out_of_fold.load(catalog, "keep", 1)) == 0
+    probabilities = _head(sorted_photos).probabilities(
+        *(np.zeros((1, width), np.float32) for width in (16, len(SIGNAL_NAMES)))
+    )
+    assert 0 < probabilities[0, 0] < 0.5
+
+
+def test_wishes_that_make_no_sense(sorted_photos: Session) -> None:
+    with pytest.raises(UsageError, match="cannot both"):
+        train(sorted_photos, TrainTask("keep", threshold=0.5, keepers_lost=0.01))
+    for text in ("x", "0", "1", "1.5", "nan", "-0.1"):
+        with pytest.raises(UsageError, match="prior"):
+            parse_prior(text)
+    assert (parse_prior("0.25"), parse_prior("estimate")) == (0.25, "estimate")
+    assert task_from("train", to_values(TrainTask("keep", prior=0.25))) == TrainTask("keep", prior=0.25)
+
+
+def _head(session: Session) -> Any:
+    version = heads.in_use(session.catalog, "keep")
+    assert version is not None
+    return head_of(session, version)
