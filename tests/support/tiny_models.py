@@ -172,3 +172,23 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "swin": _swin,
     "bert": _bert,
 }
+
+
+def save_tokenizer(folder: Path, kind: str = "PreTrainedTokenizerFast") -> None:
+    """Put a tokenizer into the folder of a tiny model of pictures and texts: a token a letter, between 0 and 1."""
+    import json
+
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+
+    letters = {letter: number for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz0123456789 ", start=3)}
+    made = Tokenizer(models.WordLevel({"<begin>": 0, "<end>": 1, "<unknown>": 2, **letters}, unk_token="<unknown>"))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    made.post_processor = processors.TemplateProcessing(
+        single="<begin> $A <end>", special_tokens=[("<begin>", 0), ("<end>", 1)]
+    )
+    made.save(str(folder / "tokenizer.json"))
+    described = {
+        "tokenizer_class": kind, "bos_token": "<begin>", "eos_token": "<end>", "pad_token": "<end>",
+        "unk_token": "<unknown>", "model_max_length": 64,
+    }  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(described))

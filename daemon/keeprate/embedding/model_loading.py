@@ -1,5 +1,5 @@
-"""Loading the vision half of a Hugging Face model: safely, quietly, and with an error that a person
-understands.
+"""Loading the vision half of a Hugging Face model (and the text half, for file names): safely, quietly, and with an
+error that a person understands.
 
 Only code that ships with transformers runs (`trust_remote_code` stays off) and pickles are read as weights
 only. Nothing is printed. What the vectors are made from is decided here (`Pooling`), computing them is the
@@ -33,6 +33,13 @@ _VISION_TOWERS = {
     "siglip2": "Siglip2VisionModel",
 }
 """Models of pictures and texts whose vision half can be loaded alone, without memory for the text half."""
+
+_TEXT_TOWERS = {
+    "clip": "CLIPTextModelWithProjection",
+    "siglip": "SiglipTextModel",
+    "siglip2": "Siglip2TextModel",
+}
+"""Their text halves; what they give lies in the same space as the vectors of pictures."""
 
 _SAMPLE = 1024
 """Numbers of each weight that go into the fingerprint."""
@@ -81,6 +88,66 @@ def load_vision_model(spec: ModelSpec) -> VisionModel:
         network.eval()
         pooling = _pooling(spec, network, missing)
         return VisionModel(network, processor, pooling, _digest(network, config, missing))
+
+
+@dataclass(frozen=True, slots=True)
+class TextTower:
+    """The text half of a model (float32, on the CPU, in evaluation mode) with its tokenizer."""
+
+    network: Any
+    tokenizer: Any
+    max_length: int
+    """Tokens that a text may have."""
+    padded: bool
+    """Trained on texts padded to `max_length` and without a mask (SigLIP), so it must see them so."""
+    weights_digest: str
+
+
+def load_text_tower(spec: ModelSpec) -> TextTower | None:
+    """Load the text half of `spec`; None if it looks at pictures only.
+
+    Raises:
+        ModelError: see `embedder.load_embedder`.
+    """
+    _require_libraries()
+    location = _locate(spec.path)
+    with quiet(), _explained(spec, location):
+        import transformers
+
+        options = {"revision": spec.revision} if spec.revision else {}
+        config = transformers.AutoConfig.from_pretrained(location, trust_remote_code=False, **options)
+        if config.model_type not in _TEXT_TOWERS:
+            return None
+        text_config = config.text_config
+        if config.model_type == "clip":
+            text_config.projection_dim = config.projection_dim
+        network_class = getattr(transformers, _TEXT_TOWERS[config.model_type])
+        tokenizer = _load_tokenizer(location, options)
+        network, missing = _load_network(spec, network_class, location, text_config)
+        if missing:
+            raise ModelError(
+                f"the weights of {spec.name} ({spec.path}) are incomplete: {len(missing)} of the text half are "
+                f"missing, such as {min(missing)}",
+                advice="Get a complete checkpoint; random weights would give meaningless vectors.",
+            )
+        network.eval()
+        return TextTower(
+            network=network,
+            tokenizer=tokenizer,
+            max_length=int(text_config.max_position_embeddings),
+            padded=config.model_type != "clip",
+            weights_digest=_digest(network, config, missing),
+        )
+
+
+def _load_tokenizer(location: str, options: dict[str, str]) -> Any:
+    """The tokenizer; SigLIP's own class needs sentencepiece, but its file can be read without."""
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(location, trust_remote_code=False, **options)
+    except ImportError:
+        return transformers.PreTrainedTokenizerFast.from_pretrained(location, **options)
 
 
 @contextmanager
