@@ -54,16 +54,20 @@ def _put(session: Session, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> No
 
 def test_everything_that_was_found_out_is_recorded(sorted_photos: Session) -> None:
     outcome = train(sorted_photos, TrainTask("keep"))
-    assert outcome.promoted and outcome.metrics is not None and outcome.details is not None
+    assert outcome.promoted
+    assert outcome.metrics is not None
+    assert outcome.details is not None
     (version,) = heads.history(sorted_photos.catalog, "keep")
-    assert [one["chosen"] for one in version.candidates][0] is True and len(version.candidates) > 1
+    assert next(one["chosen"] for one in version.candidates) is True
+    assert len(version.candidates) > 1
     assert version.candidates == list(outcome.candidates)
     assert version.details == outcome.details
     assert outcome.details["groups"] == 120
     assert outcome.details["ungrouped_roc_auc"] == pytest.approx(outcome.metrics["roc_auc"])
     assert outcome.details["prior"]["source"] == "labels"
     rows = out_of_fold.load(sorted_photos.catalog, "keep", 1)
-    assert len(rows) == 120 and sorted(set(rows.buckets)) == ["delete", "keep"]
+    assert len(rows) == 120
+    assert sorted(set(rows.buckets)) == ["delete", "keep"]
     agree = np.mean([said == chosen for said, chosen in zip(rows.buckets, rows.chosen, strict=True)])
     assert agree == pytest.approx(outcome.metrics["accuracy"])
     assert outcome_from("train", to_values(outcome)) == outcome
@@ -77,20 +81,24 @@ def test_nothing_is_trained_twice_unless_settings_or_wishes_change(sorted_photos
         sorted_photos.home, sorted_photos.config.model_copy(update={"training": settings}), sorted_photos.catalog
     )
     outcome = train(changed, TrainTask("keep"))
-    assert outcome.trained and outcome.details is not None
+    assert outcome.trained
+    assert outcome.details is not None
     assert outcome.details["reject_threshold"]["asked"] == 0.05
     assert not train(changed, TrainTask("keep")).trained
 
 
 def test_the_threshold_that_costs_few_keepers_is_the_heads_own(sorted_photos: Session) -> None:
     outcome = train(sorted_photos, TrainTask("keep", keepers_lost=0.05))
-    assert outcome.details is not None and outcome.metrics is not None
+    assert outcome.details is not None
+    assert outcome.metrics is not None
     found = outcome.details["reject_threshold"]
     version = heads.in_use(sorted_photos.catalog, "keep")
-    assert version is not None and version.threshold == pytest.approx(found["threshold"])
+    assert version is not None
+    assert version.threshold == pytest.approx(found["threshold"])
     assert outcome.metrics["keepers_lost"] == pytest.approx(found["keepers_lost"])
     assert found["keepers_lost"] <= 0.05 <= found["interval"]["high"]
-    assert "5" in outcome.reason and "It is in use because you asked for it" in outcome.reason
+    assert "5" in outcome.reason
+    assert "It is in use because you asked for it" in outcome.reason
 
 
 def test_probabilities_follow_the_prior_and_decisions_stay(sorted_photos: Session) -> None:
@@ -106,7 +114,8 @@ def test_probabilities_follow_the_prior_and_decisions_stay(sorted_photos: Sessio
     assert then[:, 0].mean() > 0.17
     assert (after.choose(now) == before.choose(then)).all()
     assert (np.argsort(now[:, 0]) == np.argsort(then[:, 0])).all()
-    assert outcome.metrics is not None and outcome.metrics["threshold"] == pytest.approx(after.threshold)
+    assert outcome.metrics is not None
+    assert outcome.metrics["threshold"] == pytest.approx(after.threshold)
     assert (after.choose(now) == indices).mean() > 0.8
 
 
@@ -130,7 +139,9 @@ def test_a_lone_photo_is_learned_from_and_nothing_is_claimed(sorted_photos: Sess
     with catalog.db.atomic():
         labels.append(catalog, [Label(f"key{row:04d}", "keep", None, "csv", 500.0, None) for row in range(1, 60)])
     outcome = train(sorted_photos, TrainTask("keep", keepers_lost=0.01))
-    assert outcome.trained and outcome.promoted and outcome.metrics is None
+    assert outcome.trained
+    assert outcome.promoted
+    assert outcome.metrics is None
     assert heads.history(catalog, "keep")[0].metrics == {}
     assert len(out_of_fold.load(catalog, "keep", 1)) == 0
     probabilities = _head(sorted_photos).probabilities(

@@ -68,6 +68,11 @@ def history(catalog: Catalog, head: str) -> list[HeadVersion]:
     return [_version(row) for row in rows]
 
 
+def names(catalog: Catalog) -> list[str]:
+    """Every head that was ever trained, sorted, also such as the config does not name any more."""
+    return [name for (name,) in catalog.conn.execute("SELECT DISTINCT head FROM head_versions ORDER BY head")]
+
+
 def can_score(catalog: Catalog, version: HeadVersion) -> bool:
     """Whether the model that a head version has learned on is registered and still gives the same vectors."""
     row = catalog.conn.execute("SELECT fingerprint FROM models WHERE id = ?", (version.model_id,)).fetchone()
@@ -93,6 +98,14 @@ def add(catalog: Catalog, version: HeadVersion) -> None:
                 version.reason, int(version.in_use), json.dumps(version.candidates), json.dumps(version.details),
             ),
         )  # fmt: skip
+
+
+def set_details(catalog: Catalog, head: str, version: int, details: dict[str, Any]) -> None:
+    """Replace what else is known about a version."""
+    with catalog.db.atomic():
+        catalog.conn.execute(
+            "UPDATE head_versions SET details = ? WHERE head = ? AND version = ?", (json.dumps(details), head, version)
+        )
 
 
 def use(catalog: Catalog, head: str, version: int) -> HeadVersion:
