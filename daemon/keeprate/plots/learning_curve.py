@@ -50,11 +50,9 @@ def draw_learning_curve(versions: Sequence[HeadVersion]) -> bytes:
                     xytext=(6, 4),
                     textcoords="offset points",
                 )
-        axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+        axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1, label="a guess")
         axes.set(xlabel=title, ylabel="ROC AUC (95 % interval)", ylim=(min(0.45, *aucs), 1.01))
-        axes.legend(loc="lower right", fontsize=8)
-    over_labels.set_title("Over labels (numbers: versions)")
-    over_time.set_title("Over time")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, fontsize=8)
     over_time.xaxis_date()
     over_time.tick_params(axis="x", rotation=30)
     return as_png(figure)
