@@ -26,7 +26,10 @@ def draw_learning_curve(versions: Sequence[HeadVersion]) -> bytes:
     labels = [float(sum(one.label_counts.values())) for one in measured]
     times = [one.trained_at / SECONDS_A_DAY for one in measured]  # as matplotlib counts time
     aucs = [float(one.metrics["roc_auc"]) for one in measured]
-    for axes, places, title in ((over_labels, labels, "labels learned from"), (over_time, times, "trained")):
+    for axes, places, title in (
+        (over_labels, labels, "labels learned from (numbers: versions)"),
+        (over_time, times, "trained"),
+    ):
         for taken, colour, name in ((True, BLUE, "was in use"), (False, GREY, "was not taken")):
             chosen = [index for index, one in enumerate(measured) if one.promoted == taken]
             if not chosen:
