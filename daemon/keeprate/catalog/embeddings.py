@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ class NewEmbedding:
 
     content_key: str
     vector: Float32Array
+    """Empty: the photo has one already, this is the rest."""
     signals: Float32Array
     perceptual_hash: int
     format: str
@@ -31,6 +32,8 @@ class NewEmbedding:
     height: int
     taken_at: float | None
     camera: str | None
+    file_name: str | None = None
+    """The words of the file's name, if they are part of the vector."""
 
 
 _BLOCKED = """
@@ -77,8 +80,12 @@ def store(catalog: Catalog, model_id: int, signals_version: int, batch: Sequence
     """Write a batch. Call within a transaction."""
     conn = catalog.conn
     conn.executemany(
-        "INSERT OR REPLACE INTO embeddings (content_key, model_id, vector) VALUES (?, ?, ?)",
-        [(new.content_key, model_id, new.vector.astype("<f4").tobytes()) for new in batch],
+        "INSERT OR REPLACE INTO embeddings (content_key, model_id, vector, file_name) VALUES (?, ?, ?, ?)",
+        [
+            (new.content_key, model_id, new.vector.astype("<f4").tobytes(), new.file_name)
+            for new in batch
+            if new.vector.size
+        ],
     )
     conn.executemany(
         "INSERT OR REPLACE INTO signals (content_key, version, vector) VALUES (?, ?, ?)",
@@ -102,6 +109,43 @@ def store(catalog: Catalog, model_id: int, signals_version: int, batch: Sequence
     )
 
 
+def add_vectors(catalog: Catalog, model_id: int, vectors: Mapping[str, Float32Array]) -> int:
+    """Store vectors that come without the rest (content key → vector), where there are none yet; returns how many.
+
+    Call within a transaction.
+    """
+    before = catalog.conn.total_changes
+    catalog.conn.executemany(
+        "INSERT INTO embeddings (content_key, model_id, vector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(key, model_id, vector.astype("<f4").tobytes()) for key, vector in vectors.items()],
+    )
+    return catalog.conn.total_changes - before
+
+
+def with_vector(catalog: Catalog, model_id: int, content_keys: Sequence[str]) -> set[str]:
+    """Those of `content_keys` that have a vector by this model."""
+    found: set[str] = set()
+    for start in range(0, len(content_keys), READ_CHUNK):
+        chunk = content_keys[start : start + READ_CHUNK]
+        rows = catalog.conn.execute(
+            f"SELECT content_key FROM embeddings WHERE model_id = ? AND content_key IN ({','.join('?' * len(chunk))})",
+            (model_id, *chunk),
+        )
+        found.update(key for (key,) in rows)
+    return found
+
+
+def some_present(catalog: Catalog, model_id: int, limit: int) -> dict[str, str]:
+    """content key → path of up to `limit` photos on disk that have a vector by this model, the same ones each time."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, min(path) FROM files JOIN embeddings USING (content_key) WHERE gone_at IS NULL "
+        "AND model_id = ? AND library IN (SELECT name FROM libraries WHERE offline IS NULL) "
+        "GROUP BY content_key ORDER BY content_key LIMIT ?",
+        (model_id, limit),
+    )
+    return dict(rows.fetchall())
+
+
 def count_embedded(catalog: Catalog, model_id: int) -> int:
     """Photos on disk that have a vector by this model."""
     row = catalog.conn.execute(
@@ -120,6 +164,26 @@ def vectors_of(catalog: Catalog, model_id: int, content_keys: Sequence[str]) -> 
 def signals_of(catalog: Catalog, version: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:
     """The signals of those of `content_keys` that have them in this version."""
     return _by_key(catalog, "SELECT content_key, vector FROM signals WHERE version = ?", version, content_keys)
+
+
+def sample(catalog: Catalog, model_id: int, signals_version: int, count: int) -> VectorChunk | None:
+    """Up to `count` photos with a vector and signals, labelled or not, spread evenly; None if there is none.
+
+    Content keys are hashes, so that every so-manieth is as good as a random draw, and the same each time.
+    """
+    keys = [
+        key
+        for (key,) in catalog.conn.execute(
+            "SELECT content_key FROM embeddings JOIN signals USING (content_key) "
+            "WHERE model_id = ? AND signals.version = ? ORDER BY content_key",
+            (model_id, signals_version),
+        )
+    ]
+    if not keys:
+        return None
+    chosen = keys[:: -(-len(keys) // count)]
+    vectors, signals = vectors_of(catalog, model_id, chosen), signals_of(catalog, signals_version, chosen)
+    return VectorChunk(chosen, np.stack([vectors[key] for key in chosen]), np.stack([signals[key] for key in chosen]))
 
 
 def _by_key(catalog: Catalog, select: str, first: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:

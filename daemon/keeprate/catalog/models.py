@@ -118,3 +118,23 @@ def record_loaded(catalog: Catalog, model: Model, *, embed_dim: int, fingerprint
             (embed_dim, fingerprint, model.id),
         )
     return dropped
+
+
+def assume(catalog: Catalog, model: Model, *, embed_dim: int, fingerprint: str) -> Model:
+    """Note what a model is believed to be before it has ever been loaded: its vectors come from elsewhere."""
+    with catalog.db.atomic():
+        catalog.conn.execute(
+            "UPDATE models SET embed_dim = ?, fingerprint = ? WHERE id = ? AND fingerprint IS NULL",
+            (embed_dim, fingerprint, model.id),
+        )
+    return named(catalog, model.name)
+
+
+def confirm(catalog: Catalog, model: Model, fingerprint: str) -> None:
+    """What `assume` believed turned out to be true: vectors and head versions stay, under the real fingerprint."""
+    with catalog.db.atomic():
+        catalog.conn.execute("UPDATE models SET fingerprint = ? WHERE id = ?", (fingerprint, model.id))
+        catalog.conn.execute(
+            "UPDATE head_versions SET fingerprint = ? WHERE model_id = ? AND fingerprint = ?",
+            (fingerprint, model.id, model.fingerprint),
+        )

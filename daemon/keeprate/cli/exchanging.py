@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keeprate.cli.output import HeadOption, JsonOption, print_json, say
+from keeprate.cli.output import HeadOption, JsonOption, QuietOption, print_json, say
+
+if TYPE_CHECKING:
+    from keeprate.service.importing import ImportOutcome
 
 PANEL = "Exchange"
 
+import_app = typer.Typer(help="Take over what another program has learned or computed.", no_args_is_help=True)
+
 
 def register(app: typer.Typer) -> None:
+    app.add_typer(import_app, name="import", rich_help_panel=PANEL)
     app.command(rich_help_panel=PANEL)(export)
     app.command(rich_help_panel=PANEL)(clean)
 
@@ -59,3 +65,66 @@ def clean(
         say(f"left alone, keeprate did not write it: {path}")
     named = ", ".join(outcome.heads) or "no head"
     say(f"{named} {'would be taken' if dry_run else 'taken'} out of use; `keeprate train` begins anew.")
+
+
+@import_app.command("headmaster")
+def import_headmaster(
+    workspace: Annotated[
+        Path | None, typer.Argument(help="The folder with heads/ and headmaster.db; default: the workspace in force.")
+    ] = None,
+    checkpoints: Annotated[bool, typer.Option(help="Also take the heads in out/*.pt into use.")] = True,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Take over headmaster's models, cached vectors and checkpoints: nothing is embedded twice. Changes none of it."""
+    from keeprate.cli.steps import at_work
+    from keeprate.errors import UsageError
+    from keeprate.service.importing import import_workspace
+
+    with at_work(quiet=quiet or as_json) as session:
+        chosen = workspace or session.home.workspace
+        if chosen is None:
+            raise UsageError("Say which workspace.", advice="keeprate import headmaster FOLDER")
+        outcome = import_workspace(session, chosen, checkpoints=checkpoints)
+    if as_json:
+        print_json(outcome)
+    elif not quiet:
+        _tell(outcome)
+
+
+def _tell(outcome: ImportOutcome) -> None:
+    for model in outcome.models:
+        say(f"{model.name} ({model.path}): {model.vectors} vectors taken over. {model.note}".rstrip())
+    say(f"{outcome.photos} photos of headmaster's cache were found ({outcome.seconds:.1f} s).")
+    for count, what in (
+        (outcome.turned, "of them have to be turned, which headmaster does not do: they will be embedded anew"),
+        (outcome.not_found, "pictures of its cache lie nowhere any more"),
+        (outcome.unusable, "entries of its cache are no vectors"),
+    ):
+        if count:
+            say(f"{count} {what}.")
+    for head in outcome.heads:
+        say(f"{head.checkpoint}: {head.note}")
+    say(f"Active is the model {outcome.active}; it is compared with the vectors when it is first loaded.")
+
+
+@import_app.command("checkpoint")
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="A .pt file in headmaster's format.")],
+    head: Annotated[str | None, typer.Option(help="The head that it is for; default: the file's name.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one checkpoint into use as a head; `heads rollback` goes back to the former one."""
+    from keeprate.cli.steps import at_work
+    from keeprate.service.importing import import_checkpoint as do_import
+    from keeprate.service.scoring import score
+    from keeprate.service.workspace_steps import look_first
+
+    with at_work(quiet=as_json) as session:
+        look_first(session)
+        outcome = do_import(session, file.expanduser().absolute(), head)
+        score(session, outcome.head)
+    if as_json:
+        print_json(outcome)
+    else:
+        say(f"{outcome.head}: {outcome.note}")
