@@ -24,6 +24,7 @@ def list_models(
     from rich.table import Table
 
     from keeprate.catalog import models, open_catalog
+    from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.embedding.known_models import KNOWN_MODELS
     from keeprate.paths import locate_home
 
@@ -51,6 +52,8 @@ def list_models(
             str(model.cached),
         )
     print_table(table)
+    if any(encodes_names(model.path) for model in found):
+        say(f"file-names: {WARNING}.")
 
 
 @model_app.command()
@@ -61,11 +64,15 @@ def add(
         int | None, typer.Option(min=1, help="Length of its vectors; found out by itself if left out.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="A fixed revision of a Hugging Face model.")] = None,
+    file_names: Annotated[
+        bool, typer.Option("--file-names", help="Encode file names too (CLIP, SigLIP): a rename changes the score.")
+    ] = False,
 ) -> None:
     """Register a model: any image model of Hugging Face, by its id or from a folder."""
     from pathlib import Path
 
     from keeprate.catalog import models, open_catalog
+    from keeprate.embedding.file_names import PREFIX, WARNING
     from keeprate.embedding.known_models import KNOWN_MODELS
     from keeprate.errors import UsageError
     from keeprate.paths import locate_home
@@ -77,7 +84,7 @@ def add(
                 f"{name!r} is not a model that keeprate knows by name.",
                 advice="Say where it is with --path, or look at `keeprate model list --known`.",
             )
-        path, dim = entry.path, dim or entry.dimension
+        path, dim = entry.path, dim or (None if file_names else entry.dimension)
     local = Path(path).expanduser()
     looks_local = local.is_absolute() or path.startswith((".", "~")) or local.is_dir()
     if looks_local:
@@ -85,7 +92,9 @@ def add(
             raise UsageError("There is no such folder.", path=local, advice="Name the folder with its config.json.")
         path = str(local.absolute())
     with open_catalog(locate_home().catalog_file) as catalog:
-        models.add(catalog, name, path, embed_dim=dim, revision=revision)
+        models.add(catalog, name, f"{PREFIX if file_names else ''}{path}", embed_dim=dim, revision=revision)
+    if file_names:
+        say(f"Note: {WARNING}.")
     say(f"{name} is registered. `keeprate model activate {name}` puts it into use.")
 
 
@@ -93,6 +102,7 @@ def add(
 def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
     """Use this model from now on; vectors of the others stay, so switching back costs nothing."""
     from keeprate.catalog import models, open_catalog
+    from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.paths import locate_home
     from keeprate.service.lock import lock_holder
 
@@ -101,6 +111,8 @@ def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -
         model = models.activate(catalog, name)
     running = lock_holder(home.lock_file) is not None
     rest = "The running daemon does the rest at its next look." if running else "`keeprate sync` does the rest."
+    if encodes_names(model.path):
+        say(f"Note: {WARNING}.")
     say(f"{name} is active; {model.cached} photos have its vector already. {rest}")
 
 

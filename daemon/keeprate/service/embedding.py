@@ -14,10 +14,11 @@ from pathlib import Path
 
 from keeprate.catalog import embeddings, models, problems
 from keeprate.embedding.embedder import Embedder
+from keeprate.embedding.file_names import FileNameEncoder
 from keeprate.embedding.looking_only import LookingOnly
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.signals import SIGNALS_VERSION
-from keeprate.service.loaded_model import cores, load_active_model, new_embedding
+from keeprate.service.loaded_model import cores, load_active_model, new_embeddings
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
 from keeprate.service.worker import Working
@@ -49,6 +50,7 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
     if not session.reporter.cancelled():
         wanted = _wanted(session, model, task)  # anew: vectors that are not by this model were dropped
         run.total = run.done + len(wanted)
+        run.file_names = loaded.file_names
         run.over(wanted, loaded.embedder, loaded.threads)
     return EmbedOutcome(
         embedded=run.done - run.failed - looked,
@@ -79,6 +81,7 @@ class _Run:
     total: int
     done: int = 0
     failed: int = 0
+    file_names: FileNameEncoder | None = None
 
     def over(self, wanted: Sequence[Wanted], embedder: Embedder, threads: int) -> None:
         """Embed these photos and store what was found out about them."""
@@ -101,7 +104,7 @@ class _Run:
         # A file that is not there (any more, or because its disk is away) is no bad picture: the next scan tells.
         failures = [failure for failure in batch.failures if os.path.lexists(failure.path)]
         with catalog.db.atomic():
-            new = [new_embedding(result) for result in batch.results]
+            new = new_embeddings(batch.results, self.file_names)
             embeddings.store(catalog, self.model.id, SIGNALS_VERSION, new)
             keys = [result.content_key for result in batch.results]
             problems.clear_content(catalog, "decode", keys)

@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 
 from keeprate.catalog import embeddings, files, models, problems
+from keeprate.catalog.file_names import drop_renamed
+from keeprate.embedding.file_names import encodes_names, words_of
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.service.session import Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
@@ -23,6 +25,7 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
         ModelError: the model cannot be loaded.
     """
     started_at = time.time()
+    _drop_renamed(session)
     waiting = _waiting(session, library)
     if waiting == 0 and models.active(session.catalog).fingerprint is not None:
         return EmbedOutcome()  # not worth starting a worker
@@ -31,6 +34,14 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
     failed = problems.count_since(session.catalog, ("decode", "embed"), started_at)
     done = waiting - _waiting(session, library)
     return replace(total, embedded=max(total.embedded, done - failed - total.looked), failed=failed)
+
+
+def _drop_renamed(session: Session) -> None:
+    """Where file names are part of vectors, a renamed photo waits for another one."""
+    model = models.active(session.catalog)
+    if encodes_names(model.path):
+        with session.catalog.db.atomic():
+            drop_renamed(session.catalog, model.id, words_of)
 
 
 def _waiting(session: Session, library: str | None) -> int:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
+
+import numpy as np
 
 from keeprate.catalog import models
 from keeprate.catalog.embeddings import NewEmbedding
 from keeprate.embedding.embedder import Embedder, ModelSpec, load_embedder
+from keeprate.embedding.file_names import WARNING, FileNameEncoder, encodes_names, picture_path, words_of
 from keeprate.embedding.pipeline import PictureResult
+from keeprate.errors import ModelError
 from keeprate.service.session import Progress, Session
 from keeprate.service.verifying import verify_imported
 
-_loaded: dict[tuple[str, str | None, str, str, int], Embedder] = {}
+_loaded: dict[tuple[str, str | None, str, str, int], tuple[Embedder, FileNameEncoder | None]] = {}
 """The model stays loaded for the worker's life: one load a run, and none for a run soon after."""
 
 
@@ -27,6 +31,19 @@ class LoadedModel:
     threads: int
     note: str = ""
     """What loading it has shown, in one sentence for the person."""
+    file_names: FileNameEncoder | None = None
+    """What encodes the photos' file names; None: they play no part."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors, file names included."""
+        return self.embedder.dimension + (self.file_names.dimension if self.file_names else 0)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the vectors, file names included."""
+        of_pictures = self.embedder.fingerprint
+        return self.file_names.fingerprint(of_pictures) if self.file_names else of_pictures
 
 
 def load_active_model(session: Session, working: Callable[[Sequence[str]], None] = lambda _: None) -> LoadedModel:
@@ -44,13 +61,26 @@ def load_active_model(session: Session, working: Callable[[Sequence[str]], None]
     wanted = (model.path, model.revision, settings.device, settings.precision, threads)
     if wanted not in _loaded:
         _loaded.clear()  # one model in memory at a time
-        spec = ModelSpec(name=model.name, path=model.path, embed_dim=model.embed_dim, revision=model.revision)
-        _loaded[wanted] = load_embedder(spec, device=settings.device, precision=settings.precision, threads=threads)
-    embedder = _loaded[wanted]
-    note = verify_imported(session, model, embedder, working)
-    model = models.active(session.catalog)
-    models.record_loaded(session.catalog, model, embed_dim=embedder.dimension, fingerprint=embedder.fingerprint)
-    return LoadedModel(model, embedder, threads, note)
+        spec = ModelSpec(
+            name=model.name,
+            path=picture_path(model.path),
+            embed_dim=None if encodes_names(model.path) else model.embed_dim,
+            revision=model.revision,
+        )
+        encoder = FileNameEncoder(spec) if encodes_names(model.path) else None
+        embedder = load_embedder(spec, device=settings.device, precision=settings.precision, threads=threads)
+        _loaded[wanted] = embedder, encoder
+    embedder, encoder = _loaded[wanted]
+    note = f"{WARNING}." if encoder else verify_imported(session, model, embedder, working)
+    loaded = LoadedModel(models.active(session.catalog), embedder, threads, note, encoder)
+    if model.embed_dim not in (None, loaded.dimension):
+        raise ModelError(
+            f"the model {model.name} ({model.path}) gives vectors of {loaded.dimension} numbers, file names included, "
+            f"but is registered with {model.embed_dim}",
+            advice=f"Remove it and add it again with --dim {loaded.dimension}, or without.",
+        )
+    models.record_loaded(session.catalog, loaded.model, embed_dim=loaded.dimension, fingerprint=loaded.fingerprint)
+    return loaded
 
 
 def cores() -> int:
@@ -58,8 +88,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def new_embedding(result: PictureResult) -> NewEmbedding:
-    """What the pipeline found out about a photo, as the catalog keeps it."""
+def new_embeddings(results: Sequence[PictureResult], file_names: FileNameEncoder | None = None) -> list[NewEmbedding]:
+    """What the pipeline found out about photos, as the catalog keeps it."""
+    if file_names is None:
+        return [_new_embedding(result) for result in results]
+    words = [words_of(str(result.path)) for result in results]
+    return [
+        replace(_new_embedding(result), vector=np.concatenate([result.vector, of_name]), file_name=name)
+        for result, of_name, name in zip(results, file_names.encode(words), words, strict=True)
+    ]
+
+
+def _new_embedding(result: PictureResult) -> NewEmbedding:
     facts = result.facts
     return NewEmbedding(
         content_key=result.content_key,

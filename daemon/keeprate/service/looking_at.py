@@ -16,7 +16,7 @@ from keeprate.catalog.connection import Catalog
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNALS_VERSION
-from keeprate.service.loaded_model import load_active_model, new_embedding
+from keeprate.service.loaded_model import load_active_model, new_embeddings
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import LookAtOutcome, LookAtTask
 from keeprate.service.worker import Working
@@ -45,7 +45,8 @@ def look_at(session: Session, task: LookAtTask, working: Working) -> LookAtOutco
         nonlocal embedded
         with catalog.db.atomic():
             files.add_photos(catalog, [(result.content_key, os.path.dirname(result.path)) for result in batch.results])
-            embeddings.store(catalog, loaded.model.id, SIGNALS_VERSION, [new_embedding(one) for one in batch.results])
+            new = new_embeddings(batch.results, loaded.file_names)
+            embeddings.store(catalog, loaded.model.id, SIGNALS_VERSION, new)
         read.failed.update((failure.content_key, failure.reason) for failure in batch.failures)
         for key in [one.content_key for one in batch.results] + [one.content_key for one in batch.failures]:
             in_hand.pop(key, None)
