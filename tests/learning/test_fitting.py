@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keeprate.errors import UsageError
-from keeprate.learning.candidates import DEFAULT, doubt
+from keeprate.learning.candidates import DEFAULT, PENALTIES, doubt
 from keeprate.learning.dataset import DataSet, NotEnoughLabels
 from keeprate.learning.fitting import OutOfFold, TrainingResult, train
 from keeprate.learning.heads import Head, Recipe
@@ -332,7 +332,7 @@ def test_the_same_labels_are_no_worse() -> None:
 def test_within_the_noise_more_labels_decide(added: int, more: bool) -> None:
     """A recipe that suits the out-of-fold figures by chance cannot be beaten, only equalled within the noise."""
     dataset = joined(FIRST, clouds((added, added), distance=2, seed=11)) if added else FIRST
-    lucky = [replace(trained(FIRST).head, recipe=Recipe("logistic", penalty)) for penalty in (0.3, 0.1, 0.03, 0.01)]
+    lucky = [replace(trained(FIRST).head, recipe=Recipe("logistic", penalty)) for penalty in PENALTIES]
     decisions = [against_first(dataset, incumbent=head).decision for head in lucky]
     doubtful = [decision for decision in decisions if decision.difference > 0 and decision.interval.low < 0]
     assert doubtful, "else this test tests nothing"

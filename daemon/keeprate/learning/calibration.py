@@ -14,8 +14,13 @@ import numpy.typing as npt
 
 from keeprate.learning.minimising import minimise
 
-SLOPE_SPREAD: Final = 2.0
-"""Prior: the logarithm of the slope is within about ±2 of 0."""
+SLOPE_SHAPE: Final = 2.0
+"""Prior: the slope follows a gamma distribution of this shape, likeliest (by its logarithm) where it is usual for the
+recipe. Within a factor of two it costs little, upwards soon much; down to 0, where order means nothing, the way is
+open."""
+CAUTION: Final = 2.0
+"""With so many photos in the rarest bucket, half the usual slope is expected: from few labels, a head keeps close to how
+often each bucket occurs. With some dozens it makes no difference."""
 OFFSET_SPREAD: Final = 1.0
 """Prior: the offsets are within about ±1 of what the counts of labels say."""
 MOST_OF_A_BUCKET: Final = 2500
@@ -52,12 +57,15 @@ def fit_calibration(
     logits: npt.NDArray[np.float64],
     bucket_indices: npt.NDArray[np.intp],
     bucket_sizes: npt.NDArray[np.intp],
+    *,
+    usual_slope: float = 1.0,
 ) -> Calibration:
     """Fit to out-of-fold logits (n, k) of models trained with *balanced* buckets, and their true buckets
     (n,).
 
     Balanced training shows no bucket more often than another; the offsets bring back how often they really
     occur. `bucket_sizes` (k,) says how often: the counts of all labels, also where only some folds are given.
+    `usual_slope` is what such classifiers need in most cases.
     If the counts of the folds were used, a photo held out would lower the probability of its own bucket, and
     with ten labels that alone turns the out-of-fold order upside down.
 
@@ -75,6 +83,8 @@ def fit_calibration(
     targets = smoothed[bucket_indices]
     weights = (bucket_sizes / np.bincount(bucket_indices, minlength=classes))[bucket_indices]
     centred = logits - logits.mean(axis=1, keepdims=True)
+    fewest = float(bucket_sizes.min())
+    usual_log_slope = float(np.log(usual_slope * fewest / (fewest + CAUTION)))
 
     def loss_and_gradient(parameters: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         log_slope, offsets = _log_slope(parameters), parameters[1:]
@@ -85,14 +95,15 @@ def fit_calibration(
         surprise = float(weights @ (log_sums - (targets * scores).sum(axis=1)))
         errors = weights[:, np.newaxis] * (np.exp(scores - log_sums[:, np.newaxis]) - targets)
         deviation = (offsets - expected_offsets) / OFFSET_SPREAD
-        prior = 0.5 * ((log_slope / SLOPE_SPREAD) ** 2 + float(deviation @ deviation))
+        relative = log_slope - usual_log_slope
+        prior = SLOPE_SHAPE * float(np.exp(relative) - relative) + 0.5 * float(deviation @ deviation)
         gradient = np.empty_like(parameters)
         steepness = 1.0 - (log_slope / SLOPE_LIMIT) ** 2
-        gradient[0] = steepness * (slope * float((errors * centred).sum()) + log_slope / SLOPE_SPREAD**2)
+        gradient[0] = steepness * (slope * float((errors * centred).sum()) + SLOPE_SHAPE * (np.exp(relative) - 1.0))
         gradient[1:] = errors.sum(axis=0) + deviation / OFFSET_SPREAD
         return surprise + prior, gradient
 
-    start = np.concatenate([[0.0], expected_offsets])
+    start = np.concatenate([[usual_log_slope], expected_offsets])
     found = minimise(loss_and_gradient, start)
     offsets = found[1:] - found[1:].mean()
     return Calibration(float(np.exp(_log_slope(found))), tuple(float(offset) for offset in offsets))

@@ -41,6 +41,7 @@ from keeprate.learning.candidates import (
     fit,
     logistic_path,
     prepare,
+    usual_slope,
 )
 from keeprate.learning.dataset import FEW_LABELS, DataSet
 from keeprate.learning.heads import IMPORTED, Head, Recipe, choose_buckets
@@ -273,7 +274,12 @@ def _measure(dataset: DataSet, folds: Folds, out_of_fold: OutOfFold, threshold: 
 
 
 def _calibration(candidate: Candidate, dataset: DataSet) -> Calibration:
-    return fit_calibration(candidate.logits, dataset.bucket_indices, np.array(dataset.bucket_counts()))
+    return fit_calibration(
+        candidate.logits,
+        dataset.bucket_indices,
+        np.array(dataset.bucket_counts()),
+        usual_slope=usual_slope(candidate.recipe),
+    )
 
 
 def _exchange(
