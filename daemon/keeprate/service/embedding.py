@@ -18,6 +18,7 @@ from keeprate.embedding.file_names import FileNameEncoder
 from keeprate.embedding.looking_only import LookingOnly
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.service.in_hand import InHand
 from keeprate.service.loaded_model import cores, load_active_model, new_embeddings
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
@@ -87,6 +88,12 @@ class _Run:
         """Embed these photos and store what was found out about them."""
         session, alone = self.session, bool(self.task.only)
         library_of = {key: library for key, _, library in wanted}
+        in_hand = InHand(self.working, lambda item: item.content_key)
+
+        def on_batch(batch: Batch) -> None:
+            self._store(batch, library_of)
+            in_hand.finish(batch)
+
         session.reporter.progress(Progress("embed", self.done, self.total))
         embed_pictures(
             (WorkItem(key, Path(path)) for key, path, _ in wanted),
@@ -94,8 +101,8 @@ class _Run:
             batch_size=1 if alone else session.config.embedding.batch_size,
             threads=1 if alone else threads,
             max_pixels=int(session.config.pictures.max_megapixels * 1e6),
-            on_batch=lambda batch: self._store(batch, library_of),
-            on_start=lambda items: self.working([item.content_key for item in items]),
+            on_batch=on_batch,
+            on_start=in_hand.begin,
             cancelled=session.reporter.cancelled,
         )
 

@@ -16,6 +16,7 @@ from keeprate.catalog.connection import Catalog
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.service.in_hand import InHand
 from keeprate.service.loaded_model import load_active_model, new_embeddings
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import LookAtOutcome, LookAtTask
@@ -34,12 +35,8 @@ def look_at(session: Session, task: LookAtTask, working: Working) -> LookAtOutco
     catalog = session.catalog
     loaded = load_active_model(session)
     read = _Read(catalog, loaded.model.id, task.paths)
-    in_hand: dict[str, str] = {}
+    in_hand = InHand(working, lambda item: str(item.path))
     embedded = 0
-
-    def on_start(items: Sequence[WorkItem]) -> None:
-        in_hand.update((item.content_key, str(item.path)) for item in items)
-        working(list(in_hand.values()))
 
     def on_batch(batch: Batch) -> None:
         nonlocal embedded
@@ -48,8 +45,7 @@ def look_at(session: Session, task: LookAtTask, working: Working) -> LookAtOutco
             new = new_embeddings(batch.results, loaded.file_names)
             embeddings.store(catalog, loaded.model.id, SIGNALS_VERSION, new)
         read.failed.update((failure.content_key, failure.reason) for failure in batch.failures)
-        for key in [one.content_key for one in batch.results] + [one.content_key for one in batch.failures]:
-            in_hand.pop(key, None)
+        in_hand.finish(batch)
         embedded += len(batch.results)
         done = len(read.keys) - len(in_hand)
         if done < len(task.paths) and not task.alone:  # the last line comes once, at the end
@@ -62,7 +58,7 @@ def look_at(session: Session, task: LookAtTask, working: Working) -> LookAtOutco
         threads=1 if task.alone else loaded.threads,
         max_pixels=int(session.config.pictures.max_megapixels * 1e6),
         on_batch=on_batch,
-        on_start=on_start,
+        on_start=in_hand.begin,
         cancelled=session.reporter.cancelled,
     )
     if not task.alone:
