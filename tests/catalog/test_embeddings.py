@@ -70,3 +70,17 @@ def test_unscored_photos_come_in_chunks_and_only_until_scored(catalog: Catalog, 
         scores.store(catalog, "keep", 1, keys, np.full((count, 2), 0.5))
     assert list(embeddings.unscored(catalog, 1, head="keep", version=1, signals_version=None)) == []
     assert scores.count_unscored(catalog, "keep", 2, 1) == count
+
+
+def test_a_sample_is_of_photos_that_a_library_has_or_had(catalog: Catalog) -> None:
+    with catalog.db.atomic():
+        files.add_photos(catalog, [("foreign", "/card")])
+    for number in range(2):
+        add_file(catalog, f"/p/{number}.jpg", f"k{number}")
+    for key in ("foreign", "k0", "k1"):
+        add_vector(catalog, key, [1, 2])
+    with catalog.db.atomic():
+        files.mark_gone(catalog, ["/p/1.jpg"])
+    sample = embeddings.sample(catalog, 1, 1, 10)
+    assert sample is not None
+    assert sample.content_keys == ["k0", "k1"]

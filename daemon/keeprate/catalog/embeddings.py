@@ -169,13 +169,15 @@ def signals_of(catalog: Catalog, version: int, content_keys: Sequence[str]) -> d
 def sample(catalog: Catalog, model_id: int, signals_version: int, count: int) -> VectorChunk | None:
     """Up to `count` photos with a vector and signals, labelled or not, spread evenly; None if there is none.
 
-    Content keys are hashes, so that every so-manieth is as good as a random draw, and the same each time.
+    Only photos that a library has or had: a test set or somebody's card that was classified says nothing about what
+    the library is like. Content keys are hashes, so that every so-manieth is as good as a random draw, and the same each time.
     """
     keys = [
         key
         for (key,) in catalog.conn.execute(
             "SELECT content_key FROM embeddings JOIN signals USING (content_key) "
-            "WHERE model_id = ? AND signals.version = ? ORDER BY content_key",
+            "WHERE model_id = ? AND signals.version = ? "
+            "AND EXISTS (SELECT 1 FROM files WHERE files.content_key = embeddings.content_key) ORDER BY content_key",
             (model_id, signals_version),
         )
     ]
