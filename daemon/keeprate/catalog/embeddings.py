@@ -170,7 +170,8 @@ def sample(catalog: Catalog, model_id: int, signals_version: int, count: int) ->
     """Up to `count` photos with a vector and signals, labelled or not, spread evenly; None if there is none.
 
     Only photos that a library has or had: a test set or somebody's card that was classified says nothing about what
-    the library is like. Content keys are hashes, so that every so-manieth is as good as a random draw, and the same each time.
+    the library is like. Content keys are hashes, so that every so-manieth is as good as a random draw, and the same
+    each time.
     """
     keys = [
         key
