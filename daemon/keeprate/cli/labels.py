@@ -89,7 +89,7 @@ def _show_audit(outcome: AuditOutcome) -> None:
 
 
 def _show_suspect(number: int, suspect: Suspect) -> None:
-    from keeprate.cli.looking import local
+    from keeprate.cli.showing_status import local
     from keeprate.service.status import iso
 
     where = suspect.paths or (f"{suspect.lay_at or suspect.content_key} (deleted since)",)

@@ -1,4 +1,4 @@
-"""Looking at what keeprate knows: `status`, `list`, `why`."""
+"""Looking at what keeprate knows of photos: `list`, `why`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_json, print_table, printable, say
+from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_json, printable, say
 from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
     from keeprate.service.session import Session
-    from keeprate.service.status import HeadStatus, Status
-
-PROBLEMS_SHOWN = 10
 
 
 class Order(StrEnum):
@@ -27,7 +24,6 @@ class Order(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(rich_help_panel="Look")(status)
     app.command("list", rich_help_panel="Look")(list_photos)
     app.command(rich_help_panel="Look")(why)
 
@@ -37,104 +33,6 @@ def _session() -> Session:
     from keeprate.service.session import open_session
 
     return open_session(locate_home())
-
-
-def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
-    """How things stand: libraries, heads and how good they are, work left, problems."""
-    from keeprate.service.status import status as state
-
-    with _session() as session:
-        now = state(session, head)
-    if as_json:
-        print_json(now)
-    else:
-        _show_status(now)
-
-
-def _show_status(now: Status) -> None:
-    from rich.table import Table
-
-    if not now.libraries:
-        say("No library yet: `keeprate init FOLDER` makes the first one.")
-        return
-    table = Table("Library", "Photos", "Reviewed", "Folder", "State", box=None, header_style="bold")
-    for library in now.libraries:
-        state = "online" if library.online else f"offline: {library.offline_reason}"
-        table.add_row(library.name, str(library.photos), str(library.reviewed), printable(library.root), state)
-    print_table(table)
-    for head in now.heads:
-        say("")
-        _show_head(head)
-    say("")
-    say(f"Model     {now.model.name}, {now.model.cached} photos embedded")
-    work = now.work
-    waiting = [
-        f"{work.to_embed} to embed",
-        f"{work.to_score} to score",
-        f"{work.label_changes} new labels to learn from",
-    ]
-    say(f"Waiting   {', '.join(waiting)}")
-    if now.next_training and now.daemon.running:
-        say(f"Training  {local(now.next_training)}, unless more is moved until then")
-    say(
-        f"Marks     {now.marks.standing} places"
-        + (f"; last time {now.marks.last_write}" if now.marks.last_write else "")
-    )
-    say(f"Daemon    {f'running (process {now.daemon.pid})' if now.daemon.running else 'not running'}")
-    if now.problems.count:
-        say(f"\n{now.problems.count} problems (each is tried again when its file changes):")
-        for problem in now.problems.list[:PROBLEMS_SHOWN]:
-            say(f"  {problem.path}\n    {problem.step}: {problem.reason}")
-        if now.problems.count > PROBLEMS_SHOWN:
-            say("  … `keeprate status --json` lists more")
-
-
-def local(at: str) -> str:
-    """An ISO time as the person's clock shows it."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M") if at else ""
-
-
-def _show_head(head: HeadStatus) -> None:
-    counts = ", ".join(f"{bucket} {count}" for bucket, count in head.labels.items())
-    say(f"Head {head.name}: {counts}")
-    if head.version is None:
-        say(f"  not trained yet{f': {head.missing}' if head.missing else ''}")
-    else:
-        say(f"  version {head.version}, trained {local(head.trained_at or '')} on {head.model}: {head.reason}")
-        for line in _metric_lines(head):
-            say(f"  {line}")
-    if head.last_attempt:
-        say(f"  last attempt: {head.last_attempt}")
-
-
-def _metric_lines(head: HeadStatus) -> list[str]:
-    """How good the head is, on photos that it has not seen."""
-    import json
-
-    from keeprate.learning.metrics import Metrics
-
-    if head.metrics is None:
-        return []
-    metrics = Metrics.from_json(json.dumps(head.metrics))
-    low, high = metrics.roc_auc_interval.low, metrics.roc_auc_interval.high
-    lines = [
-        f"on {metrics.photos} photos in {metrics.groups} groups that it had not seen:",
-        (
-            f"  ROC AUC {metrics.roc_auc:.3f} (95 %: {low:.3f}–{high:.3f}), "
-            f"calibration error {metrics.calibration_error:.3f}"
-        ),
-    ]
-    if metrics.keepers_lost is not None:
-        lines.append(
-            f"  at the threshold {metrics.threshold:.2f}, {metrics.keepers_lost:.1%} of the keepers would be lost"
-        )
-    for bucket in metrics.buckets:
-        first = next(iter(bucket.first), None)
-        shown = f", {first.precision:.0%} of the first {first.count} shown" if first else ""
-        lines.append(f"  {bucket.bucket}: precision {bucket.precision:.2f}, recall {bucket.recall:.2f}{shown}")
-    return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from keeprate.cli import (
     looking,
     model,
     setup,
+    showing_status,
     steps,
 )
 from keeprate.cli.output import print_error
@@ -73,6 +74,7 @@ setup.register(app)
 steps.register(app)
 classifying.register(app)
 evaluating.register(app)
+showing_status.register(app)
 looking.register(app)
 heads.register(app)
 labels.register(app)

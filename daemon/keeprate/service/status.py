@@ -20,6 +20,7 @@ from keeprate.catalog import (
     scores,
 )
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.service.first_guessing import kept_bucket
 from keeprate.service.lock import lock_holder
 from keeprate.service.retraining import label_changes, missing_labels, next_training_at
 from keeprate.service.session import Session
@@ -53,8 +54,12 @@ class WorkStatus:
 @dataclass(frozen=True, slots=True)
 class HeadStatus:
     name: str
+    type: str
+    """`binary` (two buckets) or `multiclass`."""
     buckets: tuple[str, ...]
     labels: dict[str, int]
+    images: int
+    """Photos with a label of one of the buckets."""
     missing: str | None
     """What is missing before it can be trained, in one sentence."""
     version: int | None
@@ -62,10 +67,20 @@ class HeadStatus:
     model: str | None
     threshold: float | None
     metrics: dict[str, Any] | None
+    f1: float | None
+    """Of the first of two buckets; the mean of more than two."""
+    kind: str | None
+    """What scores: `logistic`, `mlp`, …"""
+    checkpoint: str | None
+    """The file for other programs, in headmaster's format."""
+    checkpoint_note: str | None
+    """Which head is in that file, or why there is none."""
     reason: str | None
     """Why the version in use is in use."""
     last_attempt: str | None
     """What became of the latest training, if that is another one."""
+    first_guess: bool = False
+    """No version is in use, and the order is a first guess from sharpness and exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,8 @@ class Status:
     model: ModelStatus
     marks: MarksStatus
     daemon: DaemonStatus
+    workspace: str | None
+    """The folder that says which heads there are; None: the config file does."""
 
 
 def status(session: Session, head: str | None = None) -> Status:
@@ -147,6 +164,7 @@ def status(session: Session, head: str | None = None) -> Status:
         model=ModelStatus(model.name, model.path, model.embed_dim, model.cached),
         marks=MarksStatus(journal.count_standing(catalog), None if write is None else write.outcome),
         daemon=DaemonStatus(pid is not None, pid),
+        workspace=None if session.home.workspace is None else str(session.home.workspace),
     )
 
 
@@ -183,19 +201,35 @@ def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
     model = None
     if version is not None:
         model = next((one.name for one in models.all_models(session.catalog) if one.id == version.model_id), None)
+    metrics = (version.metrics or None) if version else None  # {}: an imported head was not measured here
+    details = version.details if version else {}
     return HeadStatus(
         name=name,
+        type="binary" if len(buckets) == 2 else "multiclass",
         buckets=buckets,
         labels=counts,
+        images=sum(counts[bucket] for bucket in buckets),
         missing=missing_labels(buckets, counts),
         version=version.version if version else None,
         trained_at=iso(version.trained_at) if version else None,
         model=model,
         threshold=version.threshold if version else None,
-        metrics=version.metrics if version else None,
+        metrics=metrics,
+        f1=_f1(metrics),
+        kind=version.kind if version else None,
+        checkpoint=details.get("checkpoint"),
+        checkpoint_note=details.get("checkpoint_note"),
         reason=version.reason if version else None,
         last_attempt=history[0].reason if history and history[0] is not version else None,
+        first_guess=version is None and kept_bucket(session, name) is not None,
     )
+
+
+def _f1(metrics: dict[str, Any] | None) -> float | None:
+    values = [float(bucket["f1"]) for bucket in metrics["buckets"]] if metrics else []
+    if not values:
+        return None
+    return values[0] if len(values) == 2 else sum(values) / len(values)
 
 
 def _to_score(session: Session, head: str) -> int:
