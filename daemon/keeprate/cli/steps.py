@@ -191,6 +191,8 @@ def score(head: HeadOption = None, as_json: JsonOption = False, quiet: QuietOpti
         print_json(outcome)
         return
     say(f"{outcome.scored} scores brought up to date.", quiet=quiet)
+    if outcome.guessed:
+        say(f"{outcome.guessed} photos have a first guess: nothing has been learned yet.", quiet=quiet)
 
 
 def write(

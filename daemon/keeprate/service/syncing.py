@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.service.embedding_run import embed_all
+from keeprate.service.first_guessing import SENTENCE
 from keeprate.service.marking_run import write_all
 from keeprate.service.scanning import ScanOutcome, scan
 from keeprate.service.scoring import score
@@ -22,6 +23,8 @@ class SyncOutcome:
     embed: EmbedOutcome
     train: tuple[TrainOutcome, ...]
     scored: int
+    guessed: int
+    """Photos that got a first guess."""
     write: WriteOutcome
 
     def sentences(self) -> list[str]:
@@ -33,6 +36,8 @@ class SyncOutcome:
         lines += [f"{outcome.head}: {outcome.reason}" for outcome in self.train]
         if self.scored:
             lines.append(f"{self.scored} scores brought up to date.")
+        if self.guessed:
+            lines.append(f"{self.guessed} photos ordered by {SENTENCE} (`keeprate list`).")
         if self.write.written or self.write.refused:
             refused = f", {self.write.refused} refused" if self.write.refused else ""
             lines.append(f"{self.write.written} marks written{refused}.")
@@ -46,4 +51,4 @@ def sync(session: Session, worker: WorkerClient, library: str | None = None) -> 
     trained = train_heads(session, worker)
     scored = score(session)
     written = write_all(session, worker, library)
-    return SyncOutcome(scanned, embedded, tuple(trained), scored.scored, written)
+    return SyncOutcome(scanned, embedded, tuple(trained), scored.scored, scored.guessed, written)
