@@ -11,8 +11,26 @@ from keeprate.cli.output import JsonOption, print_json, print_table, say
 model_app = typer.Typer(help="The vision models that turn pictures into vectors.", no_args_is_help=True)
 
 
+NameArgument = Annotated[str | None, typer.Argument(help="A registered model.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="The same, as headmaster has it.")]
+
+
 def register(app: typer.Typer) -> None:
     app.add_typer(model_app, name="model", rich_help_panel="Set up")
+    for name, command in (
+        ("model-add", add), ("model-list", list_models), ("model-activate", activate), ("model-remove", remove),
+    ):  # fmt: skip
+        app.command(name, hidden=True)(command)  # headmaster's spelling
+
+
+def _named(argument: str | None, option: str | None) -> str:
+    """The name, given in either way."""
+    from keeprate.errors import UsageError
+
+    name = argument or option
+    if name is None or (argument and option and argument != option):
+        raise UsageError("Name one model.", advice="`keeprate model list` shows those that are registered.")
+    return name
 
 
 @model_app.command("list")
@@ -21,6 +39,8 @@ def list_models(
     as_json: JsonOption = False,
 ) -> None:
     """The registered models; the active one is marked."""
+    from dataclasses import asdict
+
     from rich.table import Table
 
     from keeprate.catalog import models, open_catalog
@@ -30,11 +50,14 @@ def list_models(
 
     if known:
         if as_json:
-            print_json(list(KNOWN_MODELS))
+            print_json([asdict(one) | {"cache_mb_per_1000": one.cache_mb_per_1000} for one in KNOWN_MODELS])
             return
-        table = Table("Name", "Hugging Face id", "Dimension", "Download", "Remark", box=None, header_style="bold")
+        table = Table(
+            "Name", "Hugging Face id", "Dim", "Download", "Cache/1k photos", "Remark", box=None, header_style="bold"
+        )
         for one in KNOWN_MODELS:
-            table.add_row(one.name, one.path, str(one.dimension), f"{one.download_mb} MB", one.remark)
+            cache = f"{one.cache_mb_per_1000:.1f} MB"
+            table.add_row(one.name, one.path, str(one.dimension), f"{one.download_mb} MB", cache, one.remark)
         print_table(table)
         return
     with open_catalog(locate_home().catalog_file) as catalog:
@@ -58,7 +81,10 @@ def list_models(
 
 @model_app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What to call it; a name of `model list --known` needs nothing else.")],
+    name: Annotated[
+        str | None, typer.Argument(help="What to call it; a name of `model list --known` needs nothing else.")
+    ] = None,
+    name_option: NameOption = None,
     path: Annotated[str | None, typer.Option(help="Hugging Face id, or a folder.")] = None,
     dim: Annotated[
         int | None, typer.Option(min=1, help="Length of its vectors; found out by itself if left out.")
@@ -69,6 +95,7 @@ def add(
     ] = False,
 ) -> None:
     """Register a model: any image model of Hugging Face, by its id or from a folder."""
+    name = _named(name, name_option)
     from pathlib import Path
 
     from keeprate.catalog import models, open_catalog
@@ -99,8 +126,9 @@ def add(
 
 
 @model_app.command()
-def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+def activate(name: NameArgument = None, name_option: NameOption = None) -> None:
     """Use this model from now on; vectors of the others stay, so switching back costs nothing."""
+    name = _named(name, name_option)
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.paths import locate_home
@@ -117,8 +145,9 @@ def activate(name: Annotated[str, typer.Argument(help="A registered model.")]) -
 
 
 @model_app.command()
-def remove(name: Annotated[str, typer.Argument(help="A registered model.")]) -> None:
+def remove(name: NameArgument = None, name_option: NameOption = None) -> None:
     """Forget a model and all vectors by it."""
+    name = _named(name, name_option)
     from keeprate.catalog import models, open_catalog
     from keeprate.paths import locate_home
 
