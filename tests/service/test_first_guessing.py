@@ -28,7 +28,7 @@ def test_there_is_an_order_without_any_label_and_learning_replaces_it(unsorted: 
     assert {Path(photo["path"]).name for photo in listed[-3:]} == {f"IMG_{seed:04d}-blurred.jpg" for seed in range(3)}
     assert all(0.2 <= photo["score"] <= 0.8 for photo in listed)
     assert "first guess" in run("list").err
-    assert "first guess" in keeprate("status")
+    assert "first guess from sharpness" in keeprate("status")
     worst = listed[-1]["path"]
     assert (answer("why", worst)["version"], answer("why", worst)["rank"]) == (0, 9)
     assert "first guess" in keeprate("why", worst)
@@ -40,7 +40,7 @@ def test_there_is_an_order_without_any_label_and_learning_replaces_it(unsorted: 
     keeprate("sync")
     listed = answer("list")
     assert {photo["version"] for photo in listed} == {1}
-    assert "first guess" not in run("list").err + keeprate("status")
+    assert "first guess from sharpness" not in run("list").err + keeprate("status")
 
 
 def test_a_head_about_something_else_gets_no_guess(tmp_path: Path, home: Path) -> None:
