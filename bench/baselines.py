@@ -45,7 +45,7 @@ def headmaster(
             logits = network(inputs[batch]).squeeze(1)
             weights = weight_of[targets[batch].long()]
             loss = nn.functional.binary_cross_entropy_with_logits(logits, targets[batch], weight=weights)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
     network.eval()
     with torch.no_grad():

@@ -82,27 +82,64 @@ class Bench:
         return self.script or f"{self.name}.py"
 
 
+HARD_SETS = ("webpages_scored", "savoias")
+
+
 def _learning_values(answer: Any) -> Values:
-    values = {
-        f"{line['photos']} {line['labels']} {line['proportion']} {key}": line[key]
-        for line in answer["quality"]
-        for key in ("roc_auc", "calibration_error")
+    speeds: dict[str, float] = {line["what"]: line["seconds"] for line in answer["speed"]}
+    clean = {
+        (line["photos"], line["labels"], line["proportion"]): line for line in answer["quality"] if not line["flipped"]
     }
-    return values | {line["what"]: line["seconds"] for line in answer["speed"]}
+    if not clean:
+        return speeds
+    leads = {
+        key: line["roc_auc"] - max(line["headmaster_roc_auc"], line["plain_roc_auc"]) for key, line in clean.items()
+    }
+    enough = [line for line in clean.values() if line["labels"] >= 50]
+    resistance, audits = [], {}
+    for line in answer["quality"]:
+        if line["flipped"]:
+            before = clean[line["photos"], line["labels"], line["proportion"]]
+            ours, headmaster, plain = (
+                before[key] - line[key] for key in ("roc_auc", "headmaster_roc_auc", "plain_roc_auc")
+            )
+            resistance.append(min(headmaster, plain) - ours)
+            if line["labels"] >= 100:
+                audits[f"audit {line['photos']} {line['labels']}"] = line["audit_precision"]
+    return {
+        **speeds,
+        **audits,
+        "least lead": min(leads.values()),
+        "hard lead": sum(lead for (photos, _, _), lead in leads.items() if photos in HARD_SETS)
+        / sum(photos in HARD_SETS for photos, _, _ in leads),
+        "mean ece": sum(line["calibration_error"] for line in enough) / len(enough),
+        "highest ece": max(line["calibration_error"] for line in enough),
+        "highest ece surplus": max(line["calibration_error"] - line["calibrated_error"] for line in enough),
+        "least resistance": min(resistance),
+    }
 
 
 def _learning_tables(answer: Any) -> tuple[Table, ...]:
     if not answer["quality"]:
         return ()
-    columns = ("photos", "labels", "proportion", "ROC AUC", "average precision", "accuracy", "ECE", "AUC it expected")
+    columns = (
+        "photos", "labels", "proportion", "flipped", "AUC", "headmaster", "plain", "ECE", "if calibrated", "headmaster",
+        "plain", "AUC it expected", "audit",
+    )  # fmt: skip
+    keys = (
+        "roc_auc", "headmaster_roc_auc", "plain_roc_auc", "calibration_error", "calibrated_error",
+        "headmaster_calibration_error", "plain_calibration_error", "expected_roc_auc", "audit_precision",
+    )  # fmt: skip
     rows = tuple(
         (
-            line["photos"], str(line["labels"]), line["proportion"], f"{line['roc_auc']:.3f}",
-            f"{line['average_precision']:.3f}", f"{line['accuracy']:.3f}", f"{line['calibration_error']:.3f}",
-            f"{line['expected_roc_auc']:.3f}",
+            line["photos"],
+            str(line["labels"]),
+            line["proportion"],
+            f"{line['flipped']:.0%}" if line["flipped"] else "",
+            *("" if line[key] is None else f"{line[key]:.3f}" for key in keys),
         )
         for line in answer["quality"]
-    )  # fmt: skip
+    )
     return (Table(columns, rows),)
 
 
@@ -207,15 +244,30 @@ BENCHES = (
     Bench(
         "learning",
         "Learning from few labels",
-        "Real photos with an ImageNet backbone (mobilenetv2-224); trained on some, tested on all others; means of five "
-        "draws. ECE is the expected calibration error. The training times are those of made vectors.",
+        "Real photos with an ImageNet backbone (mobilenetv2-224); trained on some, tested on all others, the test "
+        "weighted as the labels are; means of ten draws, the same for all three. *headmaster* is its procedure (its "
+        "network, 50 epochs), *plain* scikit-learn's logistic regression as it comes. ECE is the expected calibration "
+        "error in up to 15 bins; *if calibrated* is what the same scores would show on such a test if they were right: "
+        "less cannot be seen. *Audit*: of the first N suspects, where N labels were flipped, how many were. Times are "
+        "those of made vectors; with 25,000, five of headmaster's epochs are run and counted tenfold.",
         (
-            Figure("hotdog 100 1:1 roc_auc", "ROC AUC from 100 labels, hot dogs", digits=3, at_least=0.97),
-            Figure("hotdog 100 1:1 calibration_error", "calibration error from 100 labels", digits=3, at_most=0.07),
-            Figure("train 200 × 1280", "training, 200 labels × 1280", "s"),
-            Figure("train 200 × 1280 + 12 signals", "training, 200 labels × 1280, and 12 signals", "s"),
+            Figure("least lead", "ROC AUC, ahead of the better of the two, where least", digits=4, at_least=-0.003),
+            Figure("hard lead", "the same, mean over web pages and savoias", digits=3, at_least=0.01),
+            Figure("mean ece", "calibration error from 50 labels on, mean", digits=3, at_most=0.06),
+            Figure("highest ece", "the same, where highest", digits=3),
+            Figure("highest ece surplus", "the same, above that of calibrated scores, where highest", digits=3),
+            Figure("least resistance", "10 % flipped labels: ROC AUC falls by so much less", digits=4, at_least=0.0),
+            Figure("audit hotdog 100", "audit, hot dogs, 100 labels", at_least=0.6),
+            Figure("audit hotdog 200", "audit, hot dogs, 200 labels", at_least=0.6),
+            Figure("audit dogs_cats 100", "audit, dogs and cats, 100 labels", at_least=0.6),
+            Figure("audit dogs_cats 200", "audit, dogs and cats, 200 labels", at_least=0.6),
+            Figure("audit savoias 200", "audit, savoias, 200 labels (knowing all true labels: 0.58)"),
+            Figure("audit webpages_scored 200", "audit, web pages, 200 labels (knowing all true labels: 0.42)"),
+            Figure("share of headmaster's time 25000 × 768", "training time against headmaster's, 25,000", at_most=0.1),
+            Figure("train 200 × 1280 + signals", "training, 200 labels × 1280, and signals", "s", at_most=1),
             Figure("train 25000 × 768", "training, 25,000 labels × 768", "s", 1),
-            Figure("train 25000 × 768 + 12 signals", "training, 25,000 labels × 768, and 12 signals", "s", 1),
+            Figure("train 25000 × 768 + signals", "training, 25,000 labels × 768, and signals", "s", 1),
+            Figure("headmaster 25000 × 768", "headmaster, 25,000 labels × 768", "s", 1),
             Figure("groups 25000 × 768", "finding shoots and near-duplicates among 25,000", "s", 1),
         ),
         quick=("--draws", "1"),

@@ -100,7 +100,9 @@ def _look_at(paths: Sequence[Path]) -> tuple[Vectors, Vectors, npt.NDArray[np.in
 
     threads = os.cpu_count() or 1
     embedder = load_embedder(ModelSpec("mobilenetv2", str(MODEL), None, None), device="cpu", threads=threads)
-    vectors, signals, hashes = [], [], []
+    vectors: list[Vectors] = []
+    signals: list[Vectors] = []
+    hashes: list[int] = []
     for start in range(0, len(paths), 32):
         pictures = [
             open_picture(path, shortest_edge=embedder.shortest_edge, max_pixels=100_000_000)

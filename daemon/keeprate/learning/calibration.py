@@ -19,8 +19,8 @@ SLOPE_SHAPE: Final = 2.0
 recipe. Within a factor of two it costs little, upwards soon much; down to 0, where order means nothing, the way is
 open."""
 CAUTION: Final = 2.0
-"""With so many photos in the rarest bucket, half the usual slope is expected: from few labels, a head keeps close to how
-often each bucket occurs. With some dozens it makes no difference."""
+"""With so many photos in the rarest bucket, half the usual slope is expected: from few labels, a head keeps close to
+how often each bucket occurs. With some dozens it makes no difference."""
 OFFSET_SPREAD: Final = 1.0
 """Prior: the offsets are within about ±1 of what the counts of labels say."""
 MOST_OF_A_BUCKET: Final = 2500
