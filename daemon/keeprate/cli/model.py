@@ -41,7 +41,7 @@ def list_models(
     """The registered models; the active one is marked."""
     from dataclasses import asdict
 
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.file_names import WARNING, encodes_names
@@ -52,9 +52,8 @@ def list_models(
         if as_json:
             print_json([asdict(one) | {"cache_mb_per_1000": one.cache_mb_per_1000} for one in KNOWN_MODELS])
             return
-        table = Table(
-            "Name", "Hugging Face id", "Dim", "Download", "Cache/1k photos", "Remark", box=None, header_style="bold"
-        )
+        place = Column("Hugging Face id", overflow="fold")  # whoever copies it needs all of it
+        table = Table("Name", place, "Dim", "Download", "Cache/1k photos", "Remark", box=None, header_style="bold")
         for one in KNOWN_MODELS:
             cache = f"{one.cache_mb_per_1000:.1f} MB"
             table.add_row(one.name, one.path, str(one.dimension), f"{one.download_mb} MB", cache, one.remark)
@@ -96,6 +95,7 @@ def add(
 ) -> None:
     """Register a model: any image model of Hugging Face, by its id or from a folder."""
     name = _named(name, name_option)
+    import os
     from pathlib import Path
 
     from keeprate.catalog import models, open_catalog
@@ -117,7 +117,7 @@ def add(
     if looks_local:
         if not local.is_dir():
             raise UsageError("There is no such folder.", path=local, advice="Name the folder with its config.json.")
-        path = str(local.absolute())
+        path = os.path.normpath(local.absolute())
     with open_catalog(locate_home().catalog_file) as catalog:
         models.add(catalog, name, f"{PREFIX if file_names else ''}{path}", embed_dim=dim, revision=revision)
     if file_names:
