@@ -229,6 +229,23 @@ def test_equal_vectors_teach_nothing_and_are_not_promoted() -> None:
     assert not result.decision.promote
 
 
+def test_so_many_equal_vectors_that_a_network_would_be_tried() -> None:
+    result = trained(dataset_of(np.zeros((300, 8), np.float32), np.repeat([0, 1], 150).astype(np.intp)))
+    assert not result.decision.promote
+
+
+def test_with_very_many_labels_a_part_chooses_the_recipe_and_all_teach(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = clouds((600, 400), distance=2)
+    whole = trained(dataset)
+    monkeypatch.setattr("keeprate.learning.fitting.ENOUGH_TO_CHOOSE", 200)
+    narrowed = trained(dataset)
+    assert measured(narrowed).photos == 1000
+    assert len(narrowed.candidates) == 1
+    vectors, indices = draw((1000, 1000), width=32, distance=2, seed=99)
+    aucs = [roc_auc(result.head.probabilities(vectors)[:, 0], indices == 0) for result in (whole, narrowed)]
+    assert aucs[1] == pytest.approx(aucs[0], abs=0.01)
+
+
 def test_labels_by_chance_are_recognised_as_such() -> None:
     aucs = [measured(trained(clouds((40, 40), distance=0, seed=seed))).roc_auc for seed in range(6)]
     assert np.mean(aucs) == pytest.approx(0.5, abs=0.08)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keeprate.learning.splits import Folds, make_folds
+from keeprate.learning.splits import Folds, make_folds, sample_groups
 
 
 def folds_of(buckets: list[int], groups: list[int], *, seed: int = 0) -> Folds:
@@ -85,3 +85,15 @@ def test_one_photo_in_a_bucket_cannot_be_split() -> None:
 def test_training_weights_leave_the_fold_out() -> None:
     folds = folds_of([0, 1] * 2, [0, 1, 2, 3])
     assert np.array_equal(folds.training_weights(), 1 - np.eye(4)[folds.fold_of])
+
+
+def test_a_sample_keeps_groups_whole_and_rare_buckets() -> None:
+    buckets = np.repeat([0, 1, 2], [6000, 3000, 20]).astype(np.intp)
+    groups = np.arange(9020) // 3
+    rows = sample_groups(buckets, groups, 3, 900, seed=0)
+    counts = np.bincount(buckets[rows])
+    assert 880 < len(rows) < 960
+    assert counts[0] / counts[1] == pytest.approx(2, rel=0.05)
+    assert counts[2] == 20, "all of a bucket that has fewer than a tenth of the sample"
+    assert not set(groups[rows]) & set(np.delete(groups, rows)), "no group is torn apart"
+    assert rows.tolist() == sample_groups(buckets, groups, 3, 900, seed=0).tolist()

@@ -169,7 +169,7 @@ def _family_by_family(
 ) -> Iterator[Candidate]:
     yield from logistic_path(dataset, folds, features, signal_weight, PENALTIES)
     yield evaluate(Recipe(PROTOTYPES, None, signal_weight), features, dataset, folds)
-    if len(dataset) in MLP_LABELS:
+    if len(dataset) in MLP_LABELS and features.rotation.spread.size:
         yield evaluate(Recipe(MLP, None, signal_weight), features, dataset, folds, seed=seed)
 
 
