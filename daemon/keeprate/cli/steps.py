@@ -143,11 +143,13 @@ def train(
     _check_share("share of keepers lost", keepers_lost)
     wishes = TrainingWishes(threshold, keepers_lost, None if prior is None else parse_prior(prior), force)
     with at_work(quiet=quiet or as_json) as session, worker() as client:
-        prepare(session, client, head)
+        prepared = prepare(session, client, head)
         outcomes = train_heads(session, client, head, wishes)
     if as_json:
         print_json(outcomes)
         return
+    if prepared is not None and prepared.note:
+        say(prepared.note, quiet=quiet)
     for outcome in outcomes:
         say(f"{outcome.head}: {outcome.reason}", quiet=quiet)
         for line in _also(outcome):

@@ -106,10 +106,16 @@ class DataSet:
     def small_bucket_warnings(self) -> tuple[str, ...]:
         """One sentence for each bucket with fewer than `FEW_LABELS` photos."""
         return tuple(
-            f"“{bucket}” has only {count} photo{'s' * (count > 1)}; below {FEW_LABELS} its scores are a first guess."
+            f"“{bucket}” has only {count} photo{'s' * (count > 1)}; below {FEW_LABELS} its scores are a first guess: "
+            f"expect about {_expected_accuracy(count)} % right on an easy question, less on a matter of taste."
             for bucket, count in zip(self.buckets, self.bucket_counts(), strict=True)
             if count < FEW_LABELS
         )
+
+
+def _expected_accuracy(count: int) -> int:
+    """Per cent of photos judged rightly with `count` in each bucket: hot dogs or not, mobilenetv2, balanced."""
+    return next(per_cent for most, per_cent in ((5, 83), (10, 89), (FEW_LABELS, 91)) if count <= most)
 
 
 def _check_matrix(name: str, matrix: npt.NDArray[np.float32], count: int) -> None:

@@ -112,7 +112,7 @@ def open_picture(path: Path, *, shortest_edge: int, max_pixels: int) -> Picture:
         if picture_format == Format.UNKNOWN:
             raise PictureError("the file is no picture of a known format" if head else "the file is empty")
         with _as_picture_error("RAW file" if is_raw else _name(picture_format)):
-            _silence_pillow()
+            silence_pillow()
             if is_raw:
                 return Picture(*open_raw(stream, picture_format, shortest_edge=shortest_edge, max_pixels=max_pixels))
             return _decode(stream, picture_format, shortest_edge, max_pixels)
@@ -150,7 +150,7 @@ def _register_heif() -> None:
             pillow_heif.register_heif_opener()
 
 
-def _silence_pillow() -> None:
+def silence_pillow() -> None:
     """Switch off Pillow's global size limit (ours, which is given with every call, replaces it) and its warnings.
 
     Both are settings of the process; setting them again and again to the same value is safe from any thread,

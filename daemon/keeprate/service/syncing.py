@@ -33,6 +33,8 @@ class SyncOutcome:
         if self.embed.embedded or self.embed.failed:
             failed = f"; {self.embed.failed} could not be read, see `keeprate status`" if self.embed.failed else ""
             lines.append(f"{self.embed.embedded} photos embedded{failed}.")
+        if self.embed.note:
+            lines.append(self.embed.note)
         lines += [f"{outcome.head}: {outcome.reason}" for outcome in self.train]
         if self.scored:
             lines.append(f"{self.scored} scores brought up to date.")
