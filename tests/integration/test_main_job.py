@@ -47,7 +47,7 @@ def test_from_a_folder_to_an_order(library: Path) -> None:
     first = answer("sync")
     assert first["embed"]["embedded"] == 40
     assert "needs 2 more in 'keep'" in first["train"][0]["reason"]
-    assert answer("list") == []
+    assert {photo["version"] for photo in answer("list")} == {0}  # a first guess
 
     sort_some(library, range(20))
     second = answer("sync")
