@@ -110,6 +110,10 @@ def _decision(head: HeadStatus) -> str:
     """Why the head is as it is."""
     if head.version is None:
         said = f"{head.name}: not trained yet{f': it {head.missing}' if head.missing else ''}"
+        if head.first_guess:
+            from keeprate.service.first_guessing import SENTENCE
+
+            said += f"\n  the order is {SENTENCE}"
     else:
         trained = f"version {head.version}, trained {local(head.trained_at or '')} on {head.model}"
         said = f"{head.name}: {trained}: {head.reason}"
