@@ -180,6 +180,10 @@ def test_a_checkpoint_scores_as_headmaster_would(workspace: Path, session: Sessi
     assert version is not None
     assert (version.kind, version.threshold, version.buckets) == ("mlp", 0.42, ("positive", "negative"))
     assert "headmaster's network by clip" in taken.note == version.reason
+    make_database(workspace, [])
+    before = state_of(workspace)
+    (again,) = import_workspace(session, workspace).heads
+    assert (again.version, again.note) == (None, "Not taken over: it was imported before.")
     assert state_of(workspace) == before
 
 

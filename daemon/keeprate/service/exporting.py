@@ -123,7 +123,7 @@ def export(session: Session, destination: Path) -> ExportOutcome:
             data, target = path.read_bytes(), destination / path.name
             if target.is_file() and target.read_bytes() == data:
                 unchanged.append(path.name)
-            elif os.path.lexists(target) and not _is_ours(session.home, target):
+            elif os.path.lexists(target) and not is_ours(session.home, target):
                 refused.append(path.name)
                 continue
             elif os.path.lexists(target):
@@ -159,7 +159,7 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
         checkpoint = home.checkpoints_dir / f"{name}.pt"
         ours = [home.heads_dir / version.file for version in history if version.file is not None]
         if os.path.lexists(checkpoint):
-            (ours if _is_ours(home, checkpoint) else kept).append(checkpoint)
+            (ours if is_ours(home, checkpoint) else kept).append(checkpoint)
         ours = [path for path in ours if os.path.lexists(path)]
         removed += ours
         if any(version.in_use or version.file is not None for version in history):
@@ -174,7 +174,7 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
 # ---- what is ours ----
 
 
-def _is_ours(home: Home, path: Path) -> bool:
+def is_ours(home: Home, path: Path) -> bool:
     """Whether the file at `path` is still what keeprate wrote there."""
     try:
         return path.is_file() and _digest(path.read_bytes()) == _ledger(home).get(str(path))
@@ -208,7 +208,7 @@ def _digest(data: bytes) -> str:
 
 def _keep_foreign(home: Home, path: Path) -> None:
     """Put a copy of a checkpoint that is not ours beside `path`, before ours takes its place."""
-    if not path.is_file() or _is_ours(home, path):
+    if not path.is_file() or is_ours(home, path):
         return
     data = path.read_bytes()
     for number in range(1, 1000):

@@ -28,6 +28,7 @@ from keeprate.learning.heads import save_head
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.formats import is_picture
 from keeprate.pictures.orientation import lies_upright
+from keeprate.service.exporting import is_ours
 from keeprate.service.headmaster_database import HeadmasterDatabase, HeadmasterModel, open_headmaster
 from keeprate.service.session import Progress, Session
 from keeprate.service.verifying import PROVISIONAL, SAME_COSINE, provisional_fingerprint
@@ -290,14 +291,20 @@ def import_checkpoint(
             head=name, version=number, trained_at=time.time(), kind=made.kind, buckets=buckets,
             label_counts={one: trained_on.get(one, 0) for one in buckets}, label_hash="", model_id=model.id,
             fingerprint=model.fingerprint, threshold=made.threshold, metrics={}, file=file, in_use=True, reason=note,
+            details={"imported": _sha256(str(path))},
         ),
     )  # fmt: skip
     return ImportedHead(str(path), name, number, note)
 
 
 def _tried(session: Session, path: Path, names: Mapping[str, str]) -> ImportedHead:
-    """Take a checkpoint over if it can be, or say why not."""
+    """Take a checkpoint over if it can be, or say why not. Neither ours nor one that was taken over before is."""
+    if is_ours(session.home, path):
+        return ImportedHead(str(path), path.stem, None, "Not taken over: keeprate wrote it itself.")
     try:
+        digest = _sha256(str(path))
+        if any(version.details.get("imported") == digest for version in heads.history(session.catalog, path.stem)):
+            return ImportedHead(str(path), path.stem, None, "Not taken over: it was imported before.")
         return import_checkpoint(session, path, names=names)
     except KeeprateError as error:
         return ImportedHead(str(path), path.stem, None, f"Not taken over: {error.what}")
