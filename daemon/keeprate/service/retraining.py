@@ -41,11 +41,16 @@ def after_quiet_hours(at: float, settings: TrainingConfig) -> float:
     return end.timestamp()
 
 
-def missing_labels(buckets: tuple[str, ...], counts: dict[str, int]) -> str | None:
-    """What is missing before a head can be trained: at least two photos in each bucket."""
+def missing_labels(buckets: tuple[str, ...], counts: dict[str, int], *, fewest: int = 2) -> str | None:
+    """What is missing before a head can be trained: two buckets, and `fewest` photos in each.
+
+    With one photo in a bucket nothing can be measured: that is only done for a person who asks for it.
+    """
     if len(buckets) < 2:
         return f"needs a second bucket beside {buckets[0]!r}" if buckets else "needs two buckets and has none"
-    lacking = [f"{2 - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < 2]
+    lacking = [
+        f"{fewest - counts.get(bucket, 0)} more in {bucket!r}" for bucket in buckets if counts.get(bucket, 0) < fewest
+    ]
     return f"needs {' and '.join(lacking)}" if lacking else None
 
 

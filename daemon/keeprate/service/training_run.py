@@ -27,13 +27,17 @@ def train_heads(
     head: str | None = None,
     wishes: TrainingWishes | None = None,
 ) -> list[TrainOutcome]:
-    """Train the head called `head`, or all; heads that lack labels or have nothing new say so."""
+    """Train the head called `head`, or all; heads that lack labels or have nothing new say so.
+
+    `wishes` None: nobody asked, it is done in passing.
+    """
+    fewest = 2 if wishes is None else 1
     wishes = wishes or TrainingWishes()
     outcomes = []
     for name, buckets in session.heads(head).items():
         if session.reporter.cancelled():
             break
-        missing = missing_labels(buckets, labels.counts(session.catalog, name))
+        missing = missing_labels(buckets, labels.counts(session.catalog, name), fewest=fewest)
         if missing is not None:
             outcomes.append(
                 TrainOutcome(name, trained=False, promoted=False, version=None, reason=f"Not trained: it {missing}.")
