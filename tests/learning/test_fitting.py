@@ -199,10 +199,10 @@ def test_the_head_for_others_reads_plain_vectors_alone() -> None:
 def test_a_ring_around_a_cloud_is_what_the_network_is_for() -> None:
     """No line parts them: linear recipes must lose, and the network be carried into a head that says the same."""
     generator = np.random.default_rng(3)
-    vectors = generator.normal(size=(400, 6)).astype(np.float32)
-    vectors *= (np.repeat([0.4, 3.0], 200) / np.linalg.norm(vectors, axis=1))[:, np.newaxis].astype(np.float32)
-    indices = np.repeat([0, 1], 200).astype(np.intp)
-    result = trained(dataset_of(vectors, indices))
+    vectors = generator.normal(size=(500, 6)).astype(np.float32)
+    vectors *= (np.repeat([0.4, 3.0], 250) / np.linalg.norm(vectors, axis=1))[:, np.newaxis].astype(np.float32)
+    indices = np.repeat([0, 1], 250).astype(np.intp)
+    result = trained(dataset_of(vectors, indices), exchange=False)
     assert result.head.kind == result.head.recipe.candidate == "mlp"
     assert roc_auc(result.head.probabilities(vectors)[:, 0], indices == 0) > 0.95
     again = trained(
@@ -230,7 +230,7 @@ def test_equal_vectors_teach_nothing_and_are_not_promoted() -> None:
 
 
 def test_so_many_equal_vectors_that_a_network_would_be_tried() -> None:
-    result = trained(dataset_of(np.zeros((300, 8), np.float32), np.repeat([0, 1], 150).astype(np.intp)))
+    result = trained(dataset_of(np.zeros((500, 8), np.float32), np.repeat([0, 1], 250).astype(np.intp)))
     assert not result.decision.promote
 
 
