@@ -71,7 +71,8 @@ def random_head(buckets: tuple[str, ...], *, network: bool = False, outputs: int
     values: dict[str, Any] = {
         "buckets": buckets, "mean": normal(SIZE), "scale": np.abs(normal(SIZE)) + 0.5, "classifier": classifier,
         "calibration": Calibration(0.7, tuple(float(x) for x in normal(len(buckets)))), "dimension": SIZE,
-        "signal_count": 0, "signals_version": None, "tempered": False, "threshold": 0.3 if len(buckets) == 2 else None, "metrics": None,
+        "signal_count": 0, "signals_version": None, "tempered": False,
+        "threshold": 0.3 if len(buckets) == 2 else None, "metrics": None,
     }  # fmt: skip
     return made_head(**{**values, **changes})
 

@@ -125,7 +125,7 @@ def test_two_photos_in_each_bucket_train_cautiously() -> None:
     probabilities = result.head.probabilities(vectors)
     assert roc_auc(probabilities[:, 0], indices == 0) > 0.9
     assert 0.6 < probabilities[:100, 0].mean() < 0.95, "four photos are no certainty"
-    assert result.reliability.startswith("A first guess from 4 photos")
+    assert result.reliability.startswith("A first attempt from 4 photos")
     assert "“keep” has only 2 photos" in result.warnings[0]
     assert measured(result).roc_auc_interval.low == 0.0, "nobody can know yet"
 

@@ -377,7 +377,7 @@ def _train_blindly(
         ungrouped_roc_auc=None,
         exchange=head(replace(default, signal_weight=0.0), tempered=False) if exchange else None,
         reliability=(
-            f"A first guess from {len(dataset)} photos, kept close to how often each bucket occurs: "
+            f"A first attempt from {len(dataset)} photos, kept close to how often each bucket occurs: "
             "how good it is nobody can know yet."
         ),
         warnings=dataset.small_bucket_warnings(),
@@ -456,9 +456,9 @@ def _why_not_comparable(
 def _reliability(metrics: Metrics) -> str:
     fewest = min(bucket.photos for bucket in metrics.buckets)
     interval = metrics.roc_auc_interval
-    guess = "A first guess" if fewest < FEW_LABELS else "Learned"
+    attempt = "A first attempt" if fewest < FEW_LABELS else "Learned"
     cautious = ", kept close to how often each bucket occurs" if fewest < VERY_FEW else ""
     return (
-        f"{guess} from {metrics.photos} photos{cautious}: of two photos from different buckets it ranks the right one "
+        f"{attempt} from {metrics.photos} photos{cautious}: of two photos from different buckets it ranks the right one "
         f"first in {metrics.roc_auc:.0%} of cases (95 %: {interval.low:.0%} to {interval.high:.0%})."
     )
