@@ -46,7 +46,7 @@ USUAL_SLOPES: Final = ((1e-4, 1e-3, 1e-2, 1e-1, 1.0), (0.6, 1.0, 1.8, 5.0, 27.0)
 USUAL_SLOPE_OF_PROTOTYPES: Final = 14.0
 ENOUGH_TO_SCALE: Final = 10_000
 """Photos, with and without labels, that means and spreads are measured on."""
-MLP_LABELS: Final = range(500, 2501)
+MLP_LABELS: Final = range(500, 1501)
 """With fewer labels the network was never best (docs/decisions/0011), with more it takes too long."""
 
 
@@ -113,7 +113,8 @@ def prepare(
 ) -> Features:
     """Scale by all photos at hand, rotate those with labels."""
     signals = dataset.signals if signal_weight else None
-    seen, seen_signals = dataset.vectors, signals
+    step = max(1, len(dataset) // ENOUGH_TO_SCALE)
+    seen, seen_signals = dataset.vectors[::step], None if signals is None else signals[::step]
     lacking = ENOUGH_TO_SCALE - len(dataset)
     if background is not None and lacking > 0:
         seen = np.concatenate([seen, background.vectors[:lacking]])
@@ -169,7 +170,8 @@ def _family_by_family(
 ) -> Iterator[Candidate]:
     yield from logistic_path(dataset, folds, features, signal_weight, PENALTIES)
     yield evaluate(Recipe(PROTOTYPES, None, signal_weight), features, dataset, folds)
-    if len(dataset) in MLP_LABELS and features.rotation.spread.size:
+    slow = signal_weight > DEFAULT.signal_weight
+    if len(dataset) in MLP_LABELS and features.rotation.spread.size and not slow:
         yield evaluate(Recipe(MLP, None, signal_weight), features, dataset, folds, seed=seed)
 
 

@@ -48,7 +48,7 @@ from keeprate.learning.heads import IMPORTED, Head, Recipe, choose_buckets
 from keeprate.learning.metrics import Interval, Metrics, best_f1_threshold, measure, roc_auc
 from keeprate.learning.splits import Folds, make_folds, sample_groups
 
-ENOUGH_TO_CHOOSE: Final = 3000
+ENOUGH_TO_CHOOSE: Final = 2000
 """From more labels than this, so many are drawn to choose the recipe on; the head itself learns from all."""
 BLIND_SLOPE: Final = 0.3
 """Of the calibration where nothing could be held out: what was measured with one photo against nine."""
@@ -167,8 +167,9 @@ def train(
     report = progress or (lambda _share: None)
     seen = None if background is None else Background(background, background_signals)
     maker = _Maker(dataset, head_name, version, model_fingerprint, signals_version, trained_at)
-    # One thread: sums come out the same on every machine, and on a busy one threads mostly wait for each other.
-    with threadpool_limits(limits=1, user_api="blas"):
+    # One thread: sums come out the same on every machine, and on a busy one threads mostly wait for each other. Only
+    # with very many labels several are worth it.
+    with threadpool_limits(limits=1 if len(dataset) <= ENOUGH_TO_CHOOSE else None, user_api="blas"):
         if min(dataset.bucket_counts()) < 2:
             result = _train_blindly(maker, seen, threshold, incumbent, exchange=exchange)
             report(1.0)
@@ -459,6 +460,6 @@ def _reliability(metrics: Metrics) -> str:
     attempt = "A first attempt" if fewest < FEW_LABELS else "Learned"
     cautious = ", kept close to how often each bucket occurs" if fewest < VERY_FEW else ""
     return (
-        f"{attempt} from {metrics.photos} photos{cautious}: of two photos from different buckets it ranks the right one "
-        f"first in {metrics.roc_auc:.0%} of cases (95 %: {interval.low:.0%} to {interval.high:.0%})."
+        f"{attempt} from {metrics.photos} photos{cautious}: of two photos from different buckets it ranks the right "
+        f"one first in {metrics.roc_auc:.0%} of cases (95 %: {interval.low:.0%} to {interval.high:.0%})."
     )

@@ -20,7 +20,7 @@ IndexArray = npt.NDArray[np.intp]
 
 RESAMPLES: Final = 400
 FEWEST_RESAMPLES: Final = 100
-RESAMPLED_PHOTOS: Final = 4_000_000
+RESAMPLED_PHOTOS: Final = 2_000_000
 """With many photos an interval is narrow, and fewer resamples tell it as well: so many photos in all."""
 RESAMPLING_STREAM: Final = 0x6B65657072617465
 """Keeps the draws apart from others made with the same seed: equal streams would make resamples that fit the data."""
