@@ -66,6 +66,17 @@ def test_a_stand_in_is_written_where_the_format_has_no_room(session: Session) ->
     assert "beside the one that scores" in written.note
 
 
+def test_no_checkpoint_of_another_version_is_left_for_one_that_cannot_be_written(session: Session) -> None:
+    path = session.home.checkpoints_dir / "keep.pt"
+    write_exchange(session, vectors_only(), "m")
+    assert path.is_file()
+    assert write_exchange(session, made_head(), "m").path is None
+    assert not path.exists()
+    path.write_bytes(b"headmaster's")
+    write_exchange(session, made_head(), "m")
+    assert path.read_bytes() == b"headmaster's"
+
+
 def test_headmasters_checkpoint_is_kept_aside_and_ours_is_replaced(session: Session) -> None:
     folder = session.home.checkpoints_dir
     folder.mkdir(parents=True)

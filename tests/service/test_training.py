@@ -12,6 +12,7 @@ from keeprate.catalog.embeddings import NewEmbedding, store
 from keeprate.catalog.labels import Label
 from keeprate.errors import UsageError
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
+from keeprate.service.exporting import clean
 from keeprate.service.priors import parse_prior
 from keeprate.service.scoring import head_of
 from keeprate.service.session import Session
@@ -148,6 +149,17 @@ def test_a_lone_photo_is_learned_from_and_nothing_is_claimed(sorted_photos: Sess
         *(np.zeros((1, width), np.float32) for width in (16, len(SIGNAL_NAMES)))
     )
     assert 0 < probabilities[0, 0] < 0.5
+
+
+def test_the_head_for_other_programs_is_kept_and_cleaned_with_its_version(sorted_photos: Session) -> None:
+    train(sorted_photos, TrainTask("keep"))
+    folder = sorted_photos.home.heads_dir
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "keep-0001.exchange.safetensors", "keep-0001.safetensors",
+    ]  # fmt: skip
+    clean(sorted_photos, "keep")
+    assert list(folder.iterdir()) == []
+    assert train(sorted_photos, TrainTask("keep")).promoted, "no label has changed, but there is no head"
 
 
 def test_wishes_that_make_no_sense(sorted_photos: Session) -> None:

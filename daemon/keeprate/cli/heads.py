@@ -104,7 +104,8 @@ def rollback(
     from keeprate.catalog import heads, models
     from keeprate.cli.steps import at_work
     from keeprate.errors import UsageError
-    from keeprate.service.exporting import write_exchange
+    from keeprate.learning.heads import load_head
+    from keeprate.service.exporting import stand_in_file, write_exchange
     from keeprate.service.scoring import head_of, score
 
     with at_work(quiet=False) as session:
@@ -122,6 +123,8 @@ def rollback(
         chosen = heads.use(session.catalog, head, version)
         scored = score(session, head).scored
         model = next(one.name for one in models.all_models(session.catalog) if one.id == chosen.model_id)
-        checkpoint = write_exchange(session, head_of(session, chosen), model)
+        kept = stand_in_file(session.home.heads_dir / str(chosen.file))
+        stand_in = load_head(kept) if kept.is_file() else None
+        checkpoint = write_exchange(session, head_of(session, chosen), model, stand_in)
     say(f"{head} is at version {chosen.version} again; {scored} scores brought up to date.")
     say(checkpoint.note)

@@ -89,7 +89,14 @@ def write_exchange(session: Session, head: Head, model_name: str, stand_in: Head
             return ExchangeFile(None, f"The checkpoint {path} cannot be written: {error.strerror or error}.")
         _note(session.home, {path: data})
         return ExchangeFile(str(path), f"Checkpoint {path.name}: {note}.")
+    if is_ours(session.home, path):  # of another version: nobody may take it for this one
+        path.unlink(missing_ok=True)
     return ExchangeFile(None, f"No checkpoint was written. {said}")
+
+
+def stand_in_file(head_file: Path) -> Path:
+    """Where the head is kept that is written into the checkpoint in place of the one in `head_file`."""
+    return head_file.with_suffix(".exchange" + head_file.suffix)
 
 
 def export(session: Session, destination: Path) -> ExportOutcome:
@@ -157,7 +164,8 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
     for name in session.heads(head):
         history = heads.history(session.catalog, name)
         checkpoint = home.checkpoints_dir / f"{name}.pt"
-        ours = [home.heads_dir / version.file for version in history if version.file is not None]
+        files_kept = [home.heads_dir / version.file for version in history if version.file is not None]
+        ours = [path for file in files_kept for path in (file, stand_in_file(file))]
         if os.path.lexists(checkpoint):
             (ours if is_ours(home, checkpoint) else kept).append(checkpoint)
         ours = [path for path in ours if os.path.lexists(path)]

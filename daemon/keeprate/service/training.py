@@ -26,7 +26,7 @@ from keeprate.learning.prior_shift import shifted, shifted_threshold
 from keeprate.learning.thresholds import RejectThreshold, reject_threshold
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.safe_files import sweep_temporaries
-from keeprate.service.exporting import write_exchange
+from keeprate.service.exporting import stand_in_file, write_exchange
 from keeprate.service.priors import ESTIMATE, LABELS, prior_used
 from keeprate.service.scoring import head_of
 from keeprate.service.session import Progress, Session
@@ -266,6 +266,8 @@ def _record(
     session.home.heads_dir.mkdir(parents=True, exist_ok=True)
     sweep_temporaries(session.home.heads_dir)
     save_head(head, session.home.heads_dir / file)
+    if result.exchange is not None:
+        save_head(result.exchange, stand_in_file(session.home.heads_dir / file))
     promised = None if details.reject_threshold is None else details.reject_threshold.sentence
     verdict = "It is in use because you asked for it." if by_hand else result.decision.reason
     version = HeadVersion(
