@@ -104,12 +104,20 @@ class DataSet:
             )
 
     def small_bucket_warnings(self) -> tuple[str, ...]:
-        """One sentence for each bucket with fewer than `FEW_LABELS` photos."""
-        return tuple(
-            f"“{bucket}” has only {count} photo{'s' * (count > 1)}; below {FEW_LABELS} its scores are a first guess: "
-            f"expect about {_expected_accuracy(count)} % right on an easy question, less on a matter of taste."
+        """One sentence about the buckets with fewer than `FEW_LABELS` photos, if there are any (H32)."""
+        small = [
+            (bucket, count)
             for bucket, count in zip(self.buckets, self.bucket_counts(), strict=True)
             if count < FEW_LABELS
+        ]
+        if not small:
+            return ()
+        named = ", ".join(f"“{bucket}” has only {count} photo{'s' * (count > 1)}" for bucket, count in small)
+        others = "" if len(self.buckets) == 2 else " of two answers"
+        expected = _expected_accuracy(min(count for _, count in small))
+        return (
+            f"{named}; with fewer than {FEW_LABELS} expect about {expected} % right on an easy question{others}, "
+            "less on a matter of taste.",
         )
 
 
