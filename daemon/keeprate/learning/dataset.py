@@ -116,8 +116,10 @@ class DataSet:
         others = "" if len(self.buckets) == 2 else " of two answers"
         expected = _expected_accuracy(min(count for _, count in small))
         return (
-            f"{named}; with fewer than {FEW_LABELS} expect about {expected} % right on an easy question{others}, "
-            "less on a matter of taste.",
+            (
+                f"{named}; with fewer than {FEW_LABELS} expect about {expected} % right on an easy question{others}, "
+                "less on a matter of taste."
+            ),
         )
 
 
