@@ -181,7 +181,7 @@ def test_the_leaky_figure_is_told_where_there_are_groups() -> None:
     copies = np.repeat(np.arange(60), 4)
     result = trained(dataset_of(once.vectors[copies], once.bucket_indices[copies], groups=copies))
     assert result.ungrouped_roc_auc is not None
-    assert result.ungrouped_roc_auc > 0.9 > 0.65 > measured(result).roc_auc
+    assert result.ungrouped_roc_auc > 0.75 > 0.65 > measured(result).roc_auc
     apart = trained(once)
     assert apart.ungrouped_roc_auc == measured(apart).roc_auc
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keeprate.learning.inputs import SIGNAL_LIMIT, fit_input_scale, temper
+from keeprate.learning.inputs import SIGNAL_LIMIT, fit_input_scale, temper, worth_tempering
 
 GENERATOR = np.random.default_rng(0)
 
@@ -61,3 +61,13 @@ def test_widths_that_do_not_fit_are_refused() -> None:
         scale.apply(vectors[:, :2], vectors)
     with pytest.raises(ValueError, match="expected 3 signals for each of 2 photos"):
         scale.apply(vectors, None)
+
+
+def test_only_vectors_without_negative_components_are_worth_tempering() -> None:
+    generator = np.random.default_rng(0)
+    signed = generator.normal(size=(50, 8)).astype(np.float32)
+    assert not worth_tempering(signed)
+    assert worth_tempering(np.abs(signed))
+    rounding = np.abs(signed)
+    rounding[0, 0] = -1e-6
+    assert worth_tempering(rounding)

@@ -18,7 +18,7 @@ from keeprate.learning.calibration import fit_calibration
 from keeprate.learning.classifiers import Classifier, LinearClassifier
 from keeprate.learning.dataset import DataSet
 from keeprate.learning.heads import Recipe
-from keeprate.learning.inputs import InputScale, fit_input_scale
+from keeprate.learning.inputs import InputScale, fit_input_scale, worth_tempering
 from keeprate.learning.metrics import photo_losses
 from keeprate.learning.splits import Folds
 
@@ -111,7 +111,7 @@ def usual_slope(recipe: Recipe) -> float:
 def prepare(
     dataset: DataSet, background: Background | None, *, signal_weight: float, tempered: bool = True
 ) -> Features:
-    """Scale by all photos at hand, rotate those with labels."""
+    """Scale by all photos at hand, rotate those with labels. `tempered`: where the vectors are of that kind."""
     signals = dataset.signals if signal_weight else None
     step = max(1, len(dataset) // ENOUGH_TO_SCALE)
     seen, seen_signals = dataset.vectors[::step], None if signals is None else signals[::step]
@@ -120,7 +120,7 @@ def prepare(
         seen = np.concatenate([seen, background.vectors[:lacking]])
         if signals is not None and background.signals is not None:
             seen_signals = np.concatenate([signals, background.signals[:lacking]])
-    scale = fit_input_scale(seen, seen_signals, tempered=tempered)
+    scale = fit_input_scale(seen, seen_signals, tempered=tempered and worth_tempering(seen))
     inputs = scale.apply(dataset.vectors, signals)
     column_weights = np.ones(inputs.shape[1], np.float32)
     column_weights[dataset.vectors.shape[1] :] = np.sqrt(signal_weight)

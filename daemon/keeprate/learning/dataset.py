@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from keeprate.errors import KeeprateError
 
-RECIPE: Final = "candidates-2"
+RECIPE: Final = "candidates-3"
 """How keeprate trains. A change that gives other heads from the same labels changes it: every head is trained
 anew."""
 

@@ -17,6 +17,10 @@ LENGTH_SHARE: Final = 0.5
 rest (power normalisation, Perronnin et al., ECCV 2010), and the length of the result to this power: half way between a
 vector and its direction. Measured in docs/decisions/0011."""
 
+FEW_NEGATIVE: Final = 0.01
+"""Vectors with no more negative components than this are what a rectifier let through, or histograms: those gain by
+tempering. Others (CLIP, SigLIP, DINOv2 …) are as good or better as they are: docs/decisions/0011."""
+
 LARGEST_RATIO: Final = 3.0
 """A component that varies more than this often as much as is usual is scaled down to it: some models have one that
 dwarfs all. The others keep their proportions: how much a component varies says how much it means to the model."""
@@ -86,6 +90,11 @@ def fit_input_scale(
         signals.shape[1],
         tempered,
     )
+
+
+def worth_tempering(vectors: npt.NDArray[np.float32]) -> bool:
+    """Whether (n, d) vectors are of the kind that `temper` helps: hardly any component is negative."""
+    return float((vectors < 0).mean()) <= FEW_NEGATIVE
 
 
 def temper(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

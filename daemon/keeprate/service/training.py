@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -81,6 +82,7 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
                 signals_version=SIGNALS_VERSION,
                 background=None if background is None else background.vectors,
                 background_signals=None if background is None else background.signals,
+                exchange=find_spec("torch") is not None,  # without it no checkpoint can be written
                 incumbent=incumbent.head if incumbent else None,
                 incumbent_trained_on=incumbent.trained_on if incumbent else (),
                 progress=lambda share: session.reporter.progress(Progress("train", round(100 * share), 100, task.head)),
