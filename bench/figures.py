@@ -270,6 +270,11 @@ BENCHES = (
                 at_most=0.1,
             ),
             Figure("share with signals 25000 × 768", "the same, with signals", digits=3),
+            Figure(
+                "share with signals and head for others 25000 × 768",
+                "the same, and the head for other programs' checkpoint",
+                digits=3,
+            ),
             Figure("train 200 × 1280 + signals", "training, 200 labels × 1280, and signals", "s", at_most=1),
             Figure("train 25000 × 768", "training, 25,000 labels × 768", "s", 1),
             Figure("train 25000 × 768 + signals", "training, 25,000 labels × 768, and signals", "s", 1),

@@ -202,7 +202,9 @@ def error_if_calibrated(scores: Scores, weights: Weights, seed: int) -> float:
     return float(np.mean([calibration_error(scores, truth, weights) for truth in drawn]))
 
 
-def fit(vectors: Vectors, indices: Indices, signals: Vectors | None = None) -> TrainingResult:
+def fit(
+    vectors: Vectors, indices: Indices, signals: Vectors | None = None, *, exchange: bool = False
+) -> TrainingResult:
     count = len(indices)
     dataset = DataSet(
         content_keys=tuple(map(str, range(count))),
@@ -212,11 +214,16 @@ def fit(vectors: Vectors, indices: Indices, signals: Vectors | None = None) -> T
         buckets=("first", "second"),
         groups=np.arange(count),
     )
-    return _train(dataset, 0, None, None)
+    return _train(dataset, 0, None, None, exchange=exchange)
 
 
 def _train(
-    dataset: DataSet, seed: int, background: Vectors | None, background_signals: Vectors | None
+    dataset: DataSet,
+    seed: int,
+    background: Vectors | None,
+    background_signals: Vectors | None,
+    *,
+    exchange: bool = False,
 ) -> TrainingResult:
     return train(
         dataset,
@@ -228,7 +235,7 @@ def _train(
         signals_version=1,
         background=background,
         background_signals=background_signals,
-        exchange=False,
+        exchange=exchange,
     )
 
 
@@ -248,12 +255,16 @@ def measure_speed(epochs: int) -> list[Speed]:
         name = f"{count} × {width}"
         ours = timed(f"train {name} + signals", partial(fit, vectors, indices, signals))
         plain = timed(f"train {name}", partial(fit, vectors, indices))
-        lines += [plain, ours]
+        both = timed(
+            f"train {name} + signals + head for others", partial(fit, vectors, indices, signals, exchange=True)
+        )
+        lines += [plain, ours, both]
         lines.append(timed(f"groups {name}", partial(find_groups, vectors, hashes, times, [""] * count)))
         theirs = headmaster_time(vectors, indices, epochs if count > 5000 else baselines.EPOCHS)
         lines.append(Speed(f"headmaster {name}", theirs))
         lines.append(Speed(f"share of headmaster's time {name}", plain.seconds / theirs))
         lines.append(Speed(f"share with signals {name}", ours.seconds / theirs))
+        lines.append(Speed(f"share with signals and head for others {name}", both.seconds / theirs))
     return lines
 
 
