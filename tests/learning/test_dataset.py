@@ -82,7 +82,7 @@ def test_one_photo_in_each_bucket_is_enough() -> None:
 
 def test_small_buckets_are_named() -> None:
     (warning,) = clouds((19, 20)).small_bucket_warnings()
-    assert "“keep” has only 19 photos" in warning
+    assert "only 19 photos in “keep”;" in warning
 
 
 LABELS = {"a": "keep", "b": "delete", "c": "keep"}

@@ -126,7 +126,7 @@ def test_two_photos_in_each_bucket_train_cautiously() -> None:
     assert roc_auc(probabilities[:, 0], indices == 0) > 0.9
     assert 0.6 < probabilities[:100, 0].mean() < 0.95, "four photos are no certainty"
     assert result.reliability.startswith("A first attempt from 4 photos")
-    assert "“keep” has only 2 photos" in result.warnings[0]
+    assert "only 2 photos in “keep”" in result.warnings[0]
     assert measured(result).roc_auc_interval.low == 0.0, "nobody can know yet"
 
 
@@ -166,6 +166,16 @@ def test_the_background_is_used_and_must_be_finite() -> None:
     vectors[3, 4] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         trained(dataset, background=vectors)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_labels_again_are_no_worse(seed: int) -> None:
+    dataset = clouds((30, 30), distance=1.0, seed=seed)
+    before = trained(dataset, seed=seed)
+    after = trained(dataset, seed=seed, incumbent=before.head, incumbent_trained_on=dataset.content_keys)
+    assert after.head.recipe == before.head.recipe
+    assert abs(after.decision.difference) < 1e-3
+    assert after.decision.promote, after.decision.reason
 
 
 def test_the_runners_up_are_told_best_first() -> None:

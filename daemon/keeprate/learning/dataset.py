@@ -112,15 +112,14 @@ class DataSet:
         ]
         if not small:
             return ()
-        named = ", ".join(f"“{bucket}” has only {count} photo{'s' * (count > 1)}" for bucket, count in small)
+        named = ", ".join(f"{count} photo{'s' * (count > 1)} in “{bucket}”" for bucket, count in small)
         others = "" if len(self.buckets) == 2 else " of two answers"
         expected = _expected_accuracy(min(count for _, count in small))
-        return (
-            (
-                f"{named}; with fewer than {FEW_LABELS} expect about {expected} % right on an easy question{others}, "
-                "less on a matter of taste."
-            ),
+        sentence = (
+            f"There are only {named}; with fewer than {FEW_LABELS} expect about {expected} % right on an easy "
+            f"question{others}, less on a matter of taste."
         )
+        return (sentence,)
 
 
 def _expected_accuracy(count: int) -> int:

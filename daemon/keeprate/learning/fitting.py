@@ -181,7 +181,16 @@ def train(
         metrics = _measure(dataset, folds, out_of_fold, chosen_threshold, seed)
         head = maker.head(best, _calibration(best, dataset), chosen_threshold, metrics)
         decision = _ask_gate(
-            head, dataset, folds, out_of_fold, seen, incumbent, frozenset(incumbent_trained_on), signals_version, seed
+            head,
+            dataset,
+            folds,
+            out_of_fold,
+            best,
+            seen,
+            incumbent,
+            frozenset(incumbent_trained_on),
+            signals_version,
+            seed,
         )
         ungrouped = _ungrouped_roc_auc(best, dataset, metrics, seed)
         exchanged = _exchange(maker, folds, seen, best, threshold, seed) if exchange else None
@@ -398,13 +407,18 @@ def _ask_gate(
     dataset: DataSet,
     folds: Folds,
     out_of_fold: OutOfFold,
+    best: Candidate,
     background: Background | None,
     incumbent: Head | None,
     incumbent_keys: frozenset[str],
     signals_version: int | None,
     seed: int,
 ) -> gate.Decision:
-    """Compare with the recipe of the version in use, refitted without the labels that it did not have."""
+    """Compare with the recipe of the version in use, refitted without the labels that it did not have.
+
+    Where both have the same recipe, it is compared with itself: a recipe chosen anew in every fold is told a little
+    worse than one that is given, and only the labels shall make a difference.
+    """
     known = np.array([key in incumbent_keys for key in dataset.content_keys])
     added, lost = len(dataset) - int(known.sum()), len(incumbent_keys) - int(known.sum())
     obstacle = ""
@@ -420,8 +434,9 @@ def _ask_gate(
         )
     features = prepare(dataset, background, signal_weight=incumbent.recipe.signal_weight, tempered=incumbent.tempered)
     repeated = evaluate(incumbent.recipe, features, dataset, folds, known=known, seed=seed)
+    same = (head.recipe, head.tempered) == (incumbent.recipe, incumbent.tempered)
     return gate.decide(
-        out_of_fold.probabilities,
+        best.calibrated if same else out_of_fold.probabilities,
         repeated.calibrated,
         dataset.bucket_indices,
         dataset.groups,
