@@ -139,7 +139,7 @@ def test_odd_names_are_printed_and_answered(library: Path) -> None:
     assert keeprate("labels", "list").count("keep") >= len(names)
 
 
-HEAVY = {"torch", "transformers", "sklearn", "scipy", "pyexiv2", "rawpy"}
+HEAVY = {"torch", "transformers", "sklearn", "scipy", "pyexiv2", "rawpy", "pandas", "cleanlab", "matplotlib", "pyarrow"}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_flipped_labels_come_first() -> None:
         dataset_of(vectors, said), head_name="keep", version=1, model_fingerprint="m",
         trained_at=datetime.now(UTC), seed=0,
     )  # fmt: skip
+    assert result.out_of_fold is not None
     found = suspects(said, result.out_of_fold.probabilities)
     assert len(set(found.order[: len(flipped)]) & set(flipped)) >= 10
     assert 8 <= found.likely <= 18

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from keeprate.learning.calibration import Calibration
@@ -58,7 +59,7 @@ def random_head(buckets: tuple[str, ...], *, network: bool = False, outputs: int
     """A head over vectors only, with a scale and a calibration that must not get lost."""
     generator = np.random.default_rng(7)
 
-    def normal(*shape: int) -> np.ndarray:
+    def normal(*shape: int) -> npt.NDArray[np.float32]:
         return generator.normal(size=shape).astype(np.float32)
 
     k = outputs or len(buckets)
@@ -66,7 +67,7 @@ def random_head(buckets: tuple[str, ...], *, network: bool = False, outputs: int
     if network:
         sizes = (SIZE, 30, 20, k)
         classifier = MlpClassifier(
-            tuple(normal(a, b) / 4 for a, b in pairwise(sizes)), tuple(normal(b) for b in sizes[1:])
+            tuple(normal(a, b) / np.float32(4) for a, b in pairwise(sizes)), tuple(normal(b) for b in sizes[1:])
         )
     values: dict[str, Any] = {
         "buckets": buckets, "mean": normal(SIZE), "scale": np.abs(normal(SIZE)) + 0.5, "classifier": classifier,

@@ -5,6 +5,7 @@ functions that take the `Catalog` first. Work is a query, not a queue: what is t
 tables, so a kill at any point loses nothing but the step in hand.
 """
 
+from keeprate.catalog import sqlite_library  # noqa: F401 (before anything else imports sqlite-utils)
 from keeprate.catalog.connection import Catalog, open_catalog
 
 __all__ = ["Catalog", "open_catalog"]
