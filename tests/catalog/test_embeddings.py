@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keeprate.catalog import Catalog, embeddings, files, models, problems, scores
+from keeprate.catalog.files import SeenFile
 from support.catalogs import add_file, add_vector
 
 
@@ -56,12 +57,17 @@ def test_unscored_photos_come_in_chunks_and_only_until_scored(catalog: Catalog, 
     with catalog.db.atomic():
         catalog.conn.executemany(
             "INSERT INTO photos (content_key, first_seen, first_folder) VALUES (?, 0, '')",
-            [(f"k{number}",) for number in range(count)],
+            [(f"k{number}",) for number in range(count + 1)],
         )
         catalog.conn.executemany(
             "INSERT INTO embeddings (content_key, model_id, vector) VALUES (?, 1, ?)",
-            [(f"k{number}", np.array([number, 1], "<f4").tobytes()) for number in range(count)],
+            [(f"k{number}", np.array([number, 1], "<f4").tobytes()) for number in range(count + 1)],
         )
+        # the last one belongs to no library: it was only classified
+        seen = [
+            SeenFile(f"/p/{number}.jpg", "camera", (1, 2, 3, number), f"k{number}", "/p") for number in range(count)
+        ]
+        files.store(catalog, seen)
     chunks = list(embeddings.unscored(catalog, 1, head="keep", version=1, signals_version=None))
     keys = [key for chunk in chunks for key in chunk.content_keys]
     assert len(keys) == count == scores.count_unscored(catalog, "keep", 1, 1)

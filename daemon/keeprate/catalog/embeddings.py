@@ -227,10 +227,14 @@ class VectorChunk:
     signals: Float32Array | None
 
 
+OF_A_LIBRARY = "EXISTS (SELECT 1 FROM files WHERE files.content_key = e.content_key)"
+"""Of embeddings `e`: not those of test sets, or of somebody's card that was classified."""
+
+
 def unscored(
     catalog: Catalog, model_id: int, *, head: str, version: int, signals_version: int | None
 ) -> Iterator[VectorChunk]:
-    """Photos whose score by `head` is missing or older than `version`, in chunks.
+    """Photos that a library has or had, whose score by `head` is missing or older than `version`, in chunks.
 
     `signals_version` not None: their signals come along, and photos without them are left out.
     """
@@ -238,7 +242,7 @@ def unscored(
         cursor = catalog.conn.execute(
             "SELECT e.content_key, e.vector FROM embeddings e "
             "LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
-            "WHERE e.model_id = ? AND s.version IS NOT ?",
+            f"WHERE e.model_id = ? AND s.version IS NOT ? AND {OF_A_LIBRARY}",
             (head, model_id, version),
         )
     else:
@@ -246,7 +250,7 @@ def unscored(
             "SELECT e.content_key, e.vector, g.vector FROM embeddings e "
             "JOIN signals g ON g.content_key = e.content_key AND g.version = ? "
             "LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
-            "WHERE e.model_id = ? AND s.version IS NOT ?",
+            f"WHERE e.model_id = ? AND s.version IS NOT ? AND {OF_A_LIBRARY}",
             (signals_version, head, model_id, version),
         )
     while rows := cursor.fetchmany(READ_CHUNK):

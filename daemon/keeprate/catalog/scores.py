@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeprate.catalog.connection import Catalog
+from keeprate.catalog.embeddings import OF_A_LIBRARY
 
 FIRST_GUESS = 0
 """The version of scores that were not learned: they stand while no version of the head is in use."""
@@ -100,10 +101,10 @@ def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tupl
 
 
 def count_unscored(catalog: Catalog, head: str, version: int, model_id: int) -> int:
-    """Photos on disk with a vector whose score by `head` is missing or older than `version`."""
+    """Photos that a library has or had, with a vector, whose score by `head` is missing or older than `version`."""
     row = catalog.conn.execute(
         "SELECT count(*) FROM embeddings e LEFT JOIN scores s ON s.content_key = e.content_key AND s.head = ? "
-        "WHERE e.model_id = ? AND s.version IS NOT ?",
+        f"WHERE e.model_id = ? AND s.version IS NOT ? AND {OF_A_LIBRARY}",
         (head, model_id, version),
     ).fetchone()
     return int(row[0])
