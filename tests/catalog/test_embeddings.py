@@ -87,6 +87,8 @@ def test_a_sample_is_of_photos_that_a_library_has_or_had(catalog: Catalog) -> No
         add_vector(catalog, key, [1, 2])
     with catalog.db.atomic():
         files.mark_gone(catalog, ["/p/1.jpg"])
-    sample = embeddings.sample(catalog, 1, 1, 10)
+    add_file(catalog, "/q/1.jpg", "other", library="other")
+    add_vector(catalog, "other", [1, 2])
+    sample = embeddings.sample(catalog, 1, 1, 10, ["camera"])
     assert sample is not None
     assert sample.content_keys == ["k0", "k1"]

@@ -166,20 +166,23 @@ def signals_of(catalog: Catalog, version: int, content_keys: Sequence[str]) -> d
     return _by_key(catalog, "SELECT content_key, vector FROM signals WHERE version = ?", version, content_keys)
 
 
-def sample(catalog: Catalog, model_id: int, signals_version: int, count: int) -> VectorChunk | None:
+def sample(
+    catalog: Catalog, model_id: int, signals_version: int, count: int, libraries: Sequence[str]
+) -> VectorChunk | None:
     """Up to `count` photos with a vector and signals, labelled or not, spread evenly; None if there is none.
 
-    Only photos that a library has or had: a test set or somebody's card that was classified says nothing about what
-    the library is like. Content keys are hashes, so that every so-manieth is as good as a random draw, and the same
-    each time.
+    Only photos that one of `libraries` has or had: another library, a test set or somebody's card that was classified
+    says nothing about what these are like. Content keys are hashes, so that every so-manieth is as good as a random
+    draw, and the same each time.
     """
     keys = [
         key
         for (key,) in catalog.conn.execute(
             "SELECT content_key FROM embeddings JOIN signals USING (content_key) "
             "WHERE model_id = ? AND signals.version = ? "
-            "AND EXISTS (SELECT 1 FROM files WHERE files.content_key = embeddings.content_key) ORDER BY content_key",
-            (model_id, signals_version),
+            "AND EXISTS (SELECT 1 FROM files WHERE files.content_key = embeddings.content_key "
+            f"AND files.library IN ({','.join('?' * len(libraries))})) ORDER BY content_key",
+            (model_id, signals_version, *libraries),
         )
     ]
     if not keys:
@@ -187,6 +190,18 @@ def sample(catalog: Catalog, model_id: int, signals_version: int, count: int) ->
     chosen = keys[:: -(-len(keys) // count)]
     vectors, signals = vectors_of(catalog, model_id, chosen), signals_of(catalog, signals_version, chosen)
     return VectorChunk(chosen, np.stack([vectors[key] for key in chosen]), np.stack([signals[key] for key in chosen]))
+
+
+def known(catalog: Catalog, model_id: int, signals_version: int) -> set[str]:
+    """Content keys of the photos with a vector by this model and signals of this version."""
+    return {
+        key
+        for (key,) in catalog.conn.execute(
+            "SELECT content_key FROM embeddings JOIN signals USING (content_key) "
+            "WHERE model_id = ? AND signals.version = ?",
+            (model_id, signals_version),
+        )
+    }
 
 
 def _by_key(catalog: Catalog, select: str, first: int, content_keys: Sequence[str]) -> dict[str, Float32Array]:

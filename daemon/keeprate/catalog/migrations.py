@@ -60,6 +60,11 @@ CREATE TABLE given_scores (           -- numbers that a person gave photos elsew
     path          TEXT
 ) STRICT;
 CREATE INDEX given_scores_by_photo ON given_scores (head, content_key, id);
+
+CREATE TABLE first_guesses (          -- for which buckets the first guesses (scores of version 0) were made
+    head          TEXT PRIMARY KEY,
+    buckets       TEXT NOT NULL       -- JSON array, in order
+) STRICT;
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,21 @@ def count_unscored(catalog: Catalog, head: str, version: int, model_id: int) -> 
         (head, model_id, version),
     ).fetchone()
     return int(row[0])
+
+
+def guessed_for(catalog: Catalog, head: str) -> tuple[str, ...] | None:
+    """The buckets that the first guesses of a head were made for, in order; None: there are none."""
+    row = catalog.conn.execute("SELECT buckets FROM first_guesses WHERE head = ?", (head,)).fetchone()
+    return None if row is None else tuple(json.loads(row[0]))
+
+
+def begin_guesses(catalog: Catalog, head: str, buckets: Sequence[str] | None) -> None:
+    """Drop the first guesses of a head; those to come are for `buckets` (None: there will be none)."""
+    with catalog.db.atomic():
+        catalog.conn.execute("DELETE FROM scores WHERE head = ? AND version = ?", (head, FIRST_GUESS))
+        catalog.conn.execute("DELETE FROM first_guesses WHERE head = ?", (head,))
+        if buckets is not None:
+            catalog.conn.execute("INSERT INTO first_guesses VALUES (?, ?)", (head, json.dumps(buckets)))
 
 
 def count_unguessed(catalog: Catalog, head: str, signals_version: int) -> int:

@@ -95,8 +95,8 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
         return []
     buckets = session.heads(name)[name]
     version = heads.in_use(session.catalog, name)
-    if version is not None:
-        buckets = version.buckets
+    buckets = version.buckets if version else scores.guessed_for(session.catalog, name) or buckets
+    libraries = session.libraries_of(name)
     said = {key: label.bucket for key, label in labels.current(session.catalog, name).items() if label.bucket}
     return [
         ListedPhoto(
@@ -104,7 +104,7 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
             photo.content_key, photo.label, photo.version,
         )
         for photo in scores.ranked(session.catalog, name, said, library)
-        if everything or photo.label is None
+        if photo.library in libraries and (everything or photo.label is None)
     ]  # fmt: skip
 
 

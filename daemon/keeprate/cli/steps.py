@@ -135,6 +135,7 @@ def train(
 ) -> None:
     """Learn from the labels: a new head is taken into use only if it is better on photos it has not seen."""
     from keeprate.service.priors import parse_prior
+    from keeprate.service.scoring import score as do_score
     from keeprate.service.training_run import TrainingWishes, train_heads
     from keeprate.service.worker_client import worker
     from keeprate.service.workspace_steps import prepare
@@ -145,9 +146,14 @@ def train(
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         prepared = prepare(session, client, head)
         outcomes = train_heads(session, client, head, wishes)
+        for outcome in outcomes:
+            if outcome.promoted:
+                do_score(session, outcome.head)  # else there would be no order until the next `score` or `sync`
     if as_json:
         print_json(outcomes)
         return
+    if session.home.workspace is None and not any(outcome.trained for outcome in outcomes):
+        say("Labels are as they were when folders were last looked at; `keeprate sync` looks first.", quiet=quiet)
     if prepared is not None and prepared.note:
         say(prepared.note, quiet=quiet)
     for outcome in outcomes:
@@ -189,6 +195,8 @@ def score(head: HeadOption = None, as_json: JsonOption = False, quiet: QuietOpti
 
     with at_work(quiet=quiet or as_json) as session:
         outcome = do_score(session, head)
+    for sentence in outcome.failed:
+        typer.echo(printable(sentence), err=True)
     if as_json:
         print_json(outcome)
         return

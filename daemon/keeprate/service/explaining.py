@@ -60,11 +60,12 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
     key = _key(session, path)
     model = models.active(catalog)
     version = heads.in_use(catalog, name)
-    if version is not None:
-        buckets = version.buckets
+    buckets = version.buckets if version else scores.guessed_for(catalog, name) or buckets
+    libraries = session.libraries_of(name)
     scored = scores.of_photo(catalog, key, name)
     said = labels.current(catalog, name)
-    order = [photo.content_key for photo in scores.ranked(catalog, name, {})] if scored else []
+    ranked = scores.ranked(catalog, name, {}) if scored else []
+    order = [photo.content_key for photo in ranked if photo.library in libraries]
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, [key]).get(key)
     return Explanation(
         path=str(path),

@@ -48,6 +48,9 @@ def guess(session: Session, head: str) -> int:
     All photos are guessed anew then: a new frame of a burst may be the best of it. 100,000 take about a second.
     """
     kept = kept_bucket(session, head)
+    buckets = None if kept is None else session.heads(head)[head]
+    if scores.guessed_for(session.catalog, head) != buckets:
+        scores.begin_guesses(session.catalog, head, buckets)
     if kept is None:
         return 0
     missing = scores.count_unguessed(session.catalog, head, SIGNALS_VERSION)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keeprate.catalog import embeddings, heads, scores
+from keeprate.catalog import embeddings, heads, problems, scores
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import KeeprateError
-from keeprate.learning.heads import Head, load_head
+from keeprate.learning.heads import Head, HeadFileError, load_head
 from keeprate.service.first_guessing import guess
 from keeprate.service.session import Progress, Session
 
@@ -24,6 +24,8 @@ class ScoreOutcome:
     guessed: int = 0
     """Photos that got a first guess, because nothing has been learned yet."""
     seconds: float = 0.0
+    failed: tuple[str, ...] = ()
+    """Why a head could not score: its file is missing or damaged. The others did."""
 
 
 def head_of(session: Session, version: HeadVersion) -> Head:
@@ -41,6 +43,7 @@ def score(session: Session, head: str | None = None) -> ScoreOutcome:
     """Score every photo whose score is missing or older than the head version in use; guess where there is none."""
     started = time.monotonic()
     scored = guessed = 0
+    failed: list[str] = []
     for name in session.heads(head):
         if session.reporter.cancelled():
             break
@@ -48,8 +51,15 @@ def score(session: Session, head: str | None = None) -> ScoreOutcome:
         if version is None:
             guessed += guess(session, name)
         elif heads.can_score(session.catalog, version):
-            scored += _score_head(session, version)
-    return ScoreOutcome(scored, guessed, time.monotonic() - started)
+            found: list[tuple[str, str]] = []
+            try:
+                scored += _score_head(session, version)
+            except HeadFileError as error:
+                failed.append(f"{name}: {error.what} {error.advice or ''}".rstrip())
+                found = [(str(error.path), error.what)]
+            with session.catalog.db.atomic():
+                problems.replace_step(session.catalog, "score", f"head {name}", found)
+    return ScoreOutcome(scored, guessed, time.monotonic() - started, tuple(failed))
 
 
 def _score_head(session: Session, version: HeadVersion) -> int:

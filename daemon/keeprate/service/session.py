@@ -79,6 +79,10 @@ class Session:
             raise UsageError(f"There is no library called {name!r}.", advice=f"Known are: {known}.")
         return (library,)
 
+    def libraries_of(self, head: str) -> tuple[str, ...]:
+        """Names of the libraries that have the head called `head`."""
+        return tuple(library.name for library in self.config.library if head in library.heads)
+
     def heads(self, name: str | None = None) -> dict[str, tuple[str, ...]]:
         """Head name → buckets: of the head called `name`, or of all.
 

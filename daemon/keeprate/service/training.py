@@ -21,6 +21,7 @@ from keeprate.errors import UsageError
 from keeprate.learning.dataset import DataSet, NotEnoughLabels, label_hash
 from keeprate.learning.fitting import TrainingResult
 from keeprate.learning.fitting import train as fit
+from keeprate.learning.gate import Decision
 from keeprate.learning.groups import find_groups
 from keeprate.learning.heads import Head, HeadFileError, save_head
 from keeprate.learning.prior_shift import shifted, shifted_threshold
@@ -58,14 +59,19 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
     digest = label_hash(
         said.bucket_of, buckets=buckets, model_fingerprint=model.fingerprint, signals_version=SIGNALS_VERSION
     )
-    digest = f"{digest} {task.prior} {task.keepers_lost}"
+    # what was asked by hand is no part of it, or the next training in passing would undo it at once
+    settings = session.config.training
+    digest = f"{digest} {settings.prior} {settings.keepers_lost}"
     history = [one for one in heads.history(session.catalog, task.head) if one.file is not None]
-    if history and history[0].label_hash == digest and not by_hand and not task.force:
+    incumbent = _incumbent(session, model, task.head)
+    damaged = incumbent is None and any(one.in_use for one in history)
+    if history and history[0].label_hash == digest and not by_hand and not task.force and not damaged:
         return _untrained(task, "Not trained: no label has changed since the last time.")
-    incumbent = _incumbent(session, task.head)
     number = heads.next_version(session.catalog, task.head)
     dataset = _dataset(session, said, buckets)
-    background = embeddings.sample(session.catalog, model.id, SIGNALS_VERSION, BACKGROUND_PHOTOS)
+    background = embeddings.sample(
+        session.catalog, model.id, SIGNALS_VERSION, BACKGROUND_PHOTOS, session.libraries_of(task.head)
+    )
     try:
         result, details = _fit(
             dataset,
@@ -91,6 +97,8 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
         )
     except NotEnoughLabels as error:
         return _untrained(task, f"Not trained: {error.what}")
+    if damaged:
+        result = replace(result, decision=_in_place_of_damaged(result.decision))
     version = _record(session, model, dataset, result, details, digest, by_hand=by_hand)
     seconds = time.monotonic() - started
     if version.in_use:
@@ -149,6 +157,7 @@ def _fit(
     result = fit_with(threshold=task.threshold if by_labels else None)
     prior = prior_used(task.prior, result.head, dataset, background, seed)
     reject: RejectThreshold | None = None
+    unkept: tuple[str, ...] = ()
     threshold = result.head.threshold
     if task.threshold is not None and not by_labels:
         threshold = shifted_threshold(task.threshold, np.array(prior.shares), np.array(prior.label_shares))
@@ -161,6 +170,8 @@ def _fit(
             seed=seed,
         )
         threshold = reject.threshold
+    elif task.keepers_lost is not None and binary:
+        unkept = ("With one photo in a bucket nothing can be promised about the keepers that are lost.",)
     if threshold != result.head.threshold:
         result = fit_with(threshold=threshold)
     details = TrainingDetails(
@@ -168,7 +179,7 @@ def _fit(
         ungrouped_roc_auc=result.ungrouped_roc_auc,
         prior=prior,
         reject_threshold=reject,
-        warnings=result.warnings,
+        warnings=result.warnings + unkept,
     )
     if not by_labels:
         exchange = None if result.exchange is None else _moved(result.exchange, prior)
@@ -182,6 +193,12 @@ def _moved(head: Head, prior: PriorUsed) -> Head:
     threshold = None if head.threshold is None else shifted_threshold(head.threshold, labelled, wanted)
     metrics = None if head.metrics is None else replace(head.metrics, threshold=threshold)
     return replace(head, calibration=shifted(head.calibration, labelled, wanted), threshold=threshold, metrics=metrics)
+
+
+def _in_place_of_damaged(decision: Decision) -> Decision:
+    """Any head is better than one whose file cannot be read."""
+    reason = f"The file of the version in use cannot be read, so that it is replaced. {decision.reason}"
+    return replace(decision, promote=True, reason=reason)
 
 
 def _untrained(task: TrainTask, reason: str) -> TrainOutcome:
@@ -203,7 +220,7 @@ def _said(session: Session, model: Model, head: str, buckets: tuple[str, ...]) -
     bucket_of = {key: label.bucket for key, label in labels.current(catalog, head).items() if label.bucket in buckets}
     vectors = embeddings.vectors_of(catalog, model.id, sorted(bucket_of))
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, list(vectors))
-    keys = [key for key in vectors if key in signals]
+    keys = [key for key in vectors if key in signals and np.isfinite(vectors[key]).all()]
     if not keys:
         return None
     return _Said(
@@ -240,8 +257,11 @@ class _Incumbent:
     trained_on: frozenset[str]
 
 
-def _incumbent(session: Session, name: str) -> _Incumbent | None:
-    """The head in use and the photos that it was trained on; None if its file is lost or damaged."""
+def _incumbent(session: Session, model: Model, name: str) -> _Incumbent | None:
+    """The head in use and the photos that it was trained on; None if its file is lost or damaged.
+
+    Photos that had a label but no vector (broken files) have taught it nothing.
+    """
     version = heads.in_use(session.catalog, name)
     if version is None:
         return None
@@ -249,7 +269,8 @@ def _incumbent(session: Session, name: str) -> _Incumbent | None:
         head = head_of(session, version)
     except (HeadFileError, OSError):
         return None
-    return _Incumbent(head, frozenset(labels.photos_labelled_at(session.catalog, name, version.trained_at)))
+    labelled = labels.photos_labelled_at(session.catalog, name, version.trained_at)
+    return _Incumbent(head, frozenset(labelled) & embeddings.known(session.catalog, model.id, SIGNALS_VERSION))
 
 
 def _record(
@@ -270,6 +291,7 @@ def _record(
     save_head(head, session.home.heads_dir / file)
     if result.exchange is not None:
         save_head(result.exchange, stand_in_file(session.home.heads_dir / file))
+    warnings = details.warnings
     promised = None if details.reject_threshold is None else details.reject_threshold.sentence
     verdict = "It is in use because you asked for it." if by_hand else result.decision.reason
     version = HeadVersion(
@@ -286,7 +308,7 @@ def _record(
         metrics={} if head.metrics is None else json.loads(head.metrics.to_json()),
         file=file,
         in_use=result.decision.promote or by_hand,
-        reason=" ".join(filter(None, (verdict, result.reliability, promised, *result.warnings))),
+        reason=" ".join(filter(None, (verdict, result.reliability, promised, *warnings))),
         candidates=[asdict(candidate) for candidate in result.candidates],
         details=details.to_values(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.catalog import labels, runs
+from keeprate.errors import UsageError
 from keeprate.service.retraining import missing_labels
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import TrainOutcome, TrainTask
@@ -21,6 +22,21 @@ class TrainingWishes:
     force: bool = False
 
 
+def _check_wishes(head: str, buckets: tuple[str, ...], wishes: TrainingWishes) -> None:
+    """Raise UsageError if something is asked for that only heads with two buckets have."""
+    asked = (
+        "a threshold" if wishes.threshold is not None
+        else "a share of keepers lost" if wishes.keepers_lost is not None
+        else "a prior of its own" if isinstance(wishes.prior, float)
+        else None
+    )  # fmt: skip
+    if asked and len(buckets) > 2:
+        raise UsageError(
+            f"Only a head with two buckets can have {asked}; {head!r} has {len(buckets)}.",
+            advice="Name a head with --head. Nothing was trained.",
+        )
+
+
 def train_heads(
     session: Session,
     worker: WorkerClient,
@@ -33,6 +49,8 @@ def train_heads(
     """
     fewest = 2 if wishes is None else 1
     wishes = wishes or TrainingWishes()
+    for name, buckets in session.heads(head).items():  # before any is trained
+        _check_wishes(name, buckets, wishes)
     outcomes = []
     for name, buckets in session.heads(head).items():
         if session.reporter.cancelled():
