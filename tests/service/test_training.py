@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keeprate.catalog import heads, labels, models, out_of_fold
+from keeprate.catalog import heads, labels, models, out_of_fold, problems
 from keeprate.catalog.embeddings import NewEmbedding, store
 from keeprate.catalog.labels import Label
+from keeprate.config.edit import add_library
 from keeprate.errors import UsageError
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
 from keeprate.service.exporting import clean
 from keeprate.service.priors import parse_prior
-from keeprate.service.scoring import head_of
-from keeprate.service.session import Session
+from keeprate.service.scoring import head_of, score
+from keeprate.service.session import Session, open_session
 from keeprate.service.tasks import TrainTask, outcome_from, task_from, to_values
-from keeprate.service.training import train
+from keeprate.service.training import _incumbent, train
 from support.catalogs import add_file
 from support.synthetic_labels import draw
 
@@ -160,6 +161,61 @@ def test_the_head_for_other_programs_is_kept_and_cleaned_with_its_version(sorted
     clean(sorted_photos, "keep")
     assert list(folder.iterdir()) == []
     assert train(sorted_photos, TrainTask("keep")).promoted, "no label has changed, but there is no head"
+
+
+@pytest.mark.parametrize("wish", [{"prior": 0.1}, {"keepers_lost": 0.05}, {"threshold": 0.7}])
+def test_what_was_asked_by_hand_stands_until_a_label_changes(sorted_photos: Session, wish: dict[str, Any]) -> None:
+    train(sorted_photos, TrainTask("keep", **wish))
+    threshold = _head(sorted_photos).threshold
+    assert not train(sorted_photos, TrainTask("keep")).trained
+    assert _head(sorted_photos).threshold == threshold
+    with sorted_photos.catalog.db.atomic():
+        labels.append(sorted_photos.catalog, [Label("key0130", "keep", "delete", "csv", 900.0, None)])
+    assert train(sorted_photos, TrainTask("keep")).trained
+
+
+def test_labels_without_a_vector_count_neither_as_learned_nor_as_lost(sorted_photos: Session) -> None:
+    catalog = sorted_photos.catalog
+    for number in range(40):
+        add_file(catalog, f"/p/broken{number}.jpg", f"broken{number}", inode=9000 + number)
+    with catalog.db.atomic():
+        broken = [Label(f"broken{number}", "keep", "delete", "csv", 2.0, None) for number in range(40)]
+        labels.append(catalog, broken)
+    train(sorted_photos, TrainTask("keep"))
+    incumbent = _incumbent(sorted_photos, models.active(catalog), "keep")
+    assert incumbent is not None
+    assert len(incumbent.trained_on) == 120
+
+
+def test_a_head_whose_file_is_damaged_is_replaced(sorted_photos: Session) -> None:
+    train(sorted_photos, TrainTask("keep"))
+    file = sorted_photos.home.heads_dir / "keep-0001.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    outcome = score(sorted_photos)
+    assert outcome.scored == 0
+    assert "keep-0001.safetensors cannot be read" in outcome.failed[0]
+    assert [problem.step for problem in problems.latest(sorted_photos.catalog)] == ["score"]
+    again = train(sorted_photos, TrainTask("keep"))
+    assert again.promoted
+    assert "cannot be read, so that it is replaced" in again.reason
+    assert score(sorted_photos).scored == 420
+    assert problems.latest(sorted_photos.catalog) == []
+
+
+def test_the_library_that_a_prior_is_estimated_from_is_the_heads_own(sorted_photos: Session) -> None:
+    add_library(sorted_photos.home.config_file, {
+        "name": "food", "root": "/food", "heads": {"tasty": {"buckets": {"yes": "yes", "no": "no"}}},
+    })  # fmt: skip
+    with open_session(sorted_photos.home) as session:
+        add_file(session.catalog, "/food/1.jpg", "food", library="food", inode=99_999)
+        generator = np.random.default_rng(0)
+        new = NewEmbedding("food", generator.normal(size=16).astype(np.float32),
+                           np.zeros(len(SIGNAL_NAMES), np.float32), 0, "jpeg", 40, 30, None, None)  # fmt: skip
+        with session.catalog.db.atomic():
+            store(session.catalog, models.active(session.catalog).id, SIGNALS_VERSION, [new])
+        outcome = train(session, TrainTask("keep", prior="estimate"))
+    assert outcome.details is not None
+    assert outcome.details["prior"]["photos"] == 300
 
 
 def test_wishes_that_make_no_sense(sorted_photos: Session) -> None:

@@ -11,6 +11,7 @@ from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table,
 
 if TYPE_CHECKING:
     from keeprate.catalog.heads import HeadVersion
+    from keeprate.catalog.models import Model
 
 CANDIDATES_SHOWN = 8
 
@@ -110,16 +111,19 @@ def rollback(
 
     with at_work(quiet=False) as session:
         session.heads(head)
+        active = models.active(session.catalog)
         if version is None:
             current = heads.in_use(session.catalog, head)
             earlier = [
                 one.version
                 for one in heads.history(session.catalog, head)
-                if one.promoted and current is not None and one.version < current.version
-            ]
+                if one.promoted and one.file is not None and current is not None and one.version < current.version
+                and one.model_id == active.id
+            ]  # fmt: skip
             if not earlier:
-                raise UsageError(f"The head {head!r} has no earlier version to go back to.")
+                raise UsageError(f"The head {head!r} has no earlier version on {active.name} to go back to.")
             version = earlier[0]
+        _check_model(heads.history(session.catalog, head), version, models.all_models(session.catalog), active)
         chosen = heads.use(session.catalog, head, version)
         scored = score(session, head).scored
         model = next(one.name for one in models.all_models(session.catalog) if one.id == chosen.model_id)
@@ -128,3 +132,16 @@ def rollback(
         checkpoint = write_exchange(session, head_of(session, chosen), model, stand_in)
     say(f"{head} is at version {chosen.version} again; {scored} scores brought up to date.")
     say(checkpoint.note)
+
+
+def _check_model(history: list[HeadVersion], version: int, registered: list[Model], active: Model) -> None:
+    """Raise UsageError if a version was trained on another model than the active one: it could score no new photo."""
+    from keeprate.errors import UsageError
+
+    chosen = next((one for one in history if one.version == version), None)
+    model = None if chosen is None else next((one for one in registered if one.id == chosen.model_id), None)
+    if model is not None and model.id != active.id:
+        raise UsageError(
+            f"Version {version} was trained on {model.name}, and {active.name} is active: it could score no new photo.",
+            advice=f"`keeprate model activate {model.name}` first.",
+        )
