@@ -15,7 +15,7 @@ import pytest
 
 from keeprate.learning.calibration import Calibration
 from keeprate.learning.classifiers import LinearClassifier, MlpClassifier
-from keeprate.learning.exchange import CheckpointError, head_from, read_checkpoint, write_checkpoint
+from keeprate.learning.exchange import LARGEST_COMPONENT, CheckpointError, head_from, read_checkpoint, write_checkpoint
 from keeprate.learning.heads import Head
 from support.made_heads import made_head, made_metrics
 
@@ -209,6 +209,7 @@ def test_a_checkpoint_of_headmasters_own_is_used_as_it_is(tmp_path: Path) -> Non
         ({"type": "ranking"}, "type is 'ranking'"),
         ({"classes": ["a"]}, "a binary head with the classes a"),
         ({"classes": "ab"}, "no list of names"),
+        ({"classes": ["a", "b" * 100_000]}, "a name that no folder can have"),
         ({"input_dim": 7}, r"classifier.0.weight has the shape \(256, 12\) instead of \(256, 7\)"),
         ({"input_dim": True}, "input_dim is not possible"),
         ({"threshold": 7.0}, "threshold is not within"),
@@ -230,6 +231,37 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     torch.save(values, tmp_path / "bad.pt")
     with pytest.raises(CheckpointError, match="not finite"):
         read_checkpoint(tmp_path / "bad.pt")
+
+
+def test_weights_too_large_to_compute_with_are_refused(tmp_path: Path) -> None:
+    """Finite themselves, they give infinite and undefined scores."""
+    values = good()
+    values["model_state_dict"] = {name: tensor * 1e30 for name, tensor in values["model_state_dict"].items()}
+    torch.save(values, tmp_path / "huge.pt")
+    with pytest.raises(CheckpointError, match="so large that nothing can be computed"):
+        read_checkpoint(tmp_path / "huge.pt")
+    values["model_state_dict"] = {name: tensor / 1e27 for name, tensor in values["model_state_dict"].items()}
+    torch.save(values, tmp_path / "large.pt")
+    head = head_from(
+        read_checkpoint(tmp_path / "large.pt"), name="h", buckets=("positive", "negative"), model_fingerprint="f",
+        version=1,
+    )  # fmt: skip
+    assert np.isfinite(head.probabilities(np.full((1, SIZE), LARGEST_COMPONENT, np.float32))).all()
+
+
+def test_one_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
+    torch.save(good(), tmp_path / "hotdog.pt")
+    data = bytearray((tmp_path / "hotdog.pt").read_bytes())
+    data[len(data) // 2] ^= 4
+    (tmp_path / "hotdog.pt").write_bytes(data)
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_checkpoint(tmp_path / "hotdog.pt")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hotdog.pt")
+    with pytest.raises(CheckpointError, match="it is no file"):
+        read_checkpoint(tmp_path / "hotdog.pt")
 
 
 def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:

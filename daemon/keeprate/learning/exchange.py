@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import math
+import stat
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ MOST_CLASSES: Final = HIDDEN[1] // 2
 LAYERS: Final = ("classifier.0", "classifier.3", "classifier.6")
 LARGEST_FILE_BYTES: Final = 64 << 20
 LARGEST_INPUT: Final = 32768
+LARGEST_COMPONENT: Final = 1e6
+"""No vision model gives vectors with larger numbers: with any up to here a head has to compute something finite."""
+LONGEST_NAME: Final = 255
+"""Characters; no folder has a longer name."""
 
 Matrix = npt.NDArray[np.float64]
 
@@ -129,6 +134,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         _check_container(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except OSError as error:
         raise CheckpointError(f"The checkpoint cannot be read: {error.strerror or error}.", path=path) from error
     except Exception as error:
@@ -157,7 +164,7 @@ def head_from(
     """
     if set(buckets) != set(checkpoint.classes):
         raise CheckpointError(
-            f"The checkpoint knows the classes {', '.join(checkpoint.classes)}, "
+            f"The checkpoint knows the classes {_listed(checkpoint.classes)}, "
             f"but the head {name!r} has the buckets {', '.join(buckets)}.",
             advice="Name the folders as the classes are named, or train the head anew.",
         )
@@ -293,13 +300,20 @@ def _metrics_values(metrics: Metrics | None, classes: tuple[str, ...]) -> dict[s
 
 
 def _check_container(path: Path) -> None:
-    """A zip archive of stored members, as torch.save writes it, that is no larger in memory than it says."""
-    size = path.stat().st_size
-    if size > LARGEST_FILE_BYTES:
+    """A whole zip archive, as torch.save writes it, that is no larger in memory than it says.
+
+    torch itself does not look at the archive's checksums.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # a pipe would keep us waiting for ever
+        raise CheckpointError("The checkpoint cannot be read: it is no file.", path=path)
+    if found.st_size > LARGEST_FILE_BYTES:
         raise ValueError(f"it is larger than {LARGEST_FILE_BYTES >> 20} MB")
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LARGEST_FILE_BYTES:
             raise ValueError("it would be too large in memory")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged} is damaged")
 
 
 def _checked(values: Any, torch: Any) -> Checkpoint:
@@ -311,8 +325,10 @@ def _checked(values: Any, torch: Any) -> Checkpoint:
         raise ValueError(f"its type is {str(kind)[:40]!r}")
     if not isinstance(classes, list) or not all(isinstance(one, str) and one for one in classes):
         raise TypeError("its classes are no list of names")
+    if any(len(one) > LONGEST_NAME for one in classes):
+        raise ValueError("one of its classes has a name that no folder can have")
     if len(set(classes)) != len(classes) or (len(classes) != 2 if kind == "binary" else len(classes) < 2):
-        raise ValueError(f"a {kind} head with the classes {', '.join(classes)[:80]}")
+        raise ValueError(f"a {kind} head with the classes {_listed(classes)}")
     if type(input_dim) is not int or not 1 <= input_dim <= LARGEST_INPUT:
         raise ValueError("its input_dim is not possible")
     metadata, model = values.get("metadata"), values["model"]
@@ -344,7 +360,19 @@ def _network(state: Any, input_dim: int, outputs: int, torch: Any) -> MlpClassif
     for layer, rows, columns in zip(LAYERS, widths[:-1], widths[1:], strict=True):
         weights.append(_array(state, f"{layer}.weight", (columns, rows), torch).T.copy())
         biases.append(_array(state, f"{layer}.bias", (columns,), torch))
-    return MlpClassifier(tuple(weights), tuple(biases))
+    network = MlpClassifier(tuple(weights), tuple(biases))
+    if _largest_value(network) > float(np.finfo(np.float32).max):
+        raise ValueError("its weights are so large that nothing can be computed with them")
+    return network
+
+
+def _largest_value(network: MlpClassifier) -> float:
+    """What no value on the way through `network` exceeds, for vectors of components up to LARGEST_COMPONENT."""
+    bounds, largest = np.full(network.input_width, LARGEST_COMPONENT), 0.0
+    for weights, bias in zip(network.weights, network.biases, strict=True):  # float64 does not overflow
+        bounds = bounds @ np.abs(weights.astype(np.float64)) + np.abs(bias.astype(np.float64))
+        largest = max(largest, float(bounds.max()))
+    return largest
 
 
 def _array(state: dict[str, Any], name: str, shape: tuple[int, ...], torch: Any) -> npt.NDArray[np.float32]:
@@ -355,6 +383,11 @@ def _array(state: dict[str, Any], name: str, shape: tuple[int, ...], torch: Any)
         raise ValueError(f"{name} has the shape {tuple(tensor.shape)} instead of {shape}")
     array: npt.NDArray[np.float32] = tensor.detach().to(torch.float32).contiguous().numpy()
     return array
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ", ".join(names)
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
 def _probability(value: Any) -> float:

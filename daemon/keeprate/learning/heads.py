@@ -132,12 +132,15 @@ class Head:
         """Calibrated probabilities (n, k) of (n, dimension) vectors and, if it uses them, (n, signal_count)
         signals.
 
-        Rows sum to 1. Raises ValueError if widths differ or a value is not finite.
+        Rows sum to 1. Raises ValueError if widths differ, or a value or a logit is not finite.
         """
         inputs = InputScale(self.mean, self.scale, self.signal_count, self.tempered).apply(vectors, signals)
         if not np.isfinite(inputs).all():
             raise ValueError("a vector or signal is not finite")
-        return self.calibration.probabilities(self.classifier.logits(inputs))
+        logits = self.classifier.logits(inputs)
+        if not np.isfinite(logits).all():
+            raise ValueError("the head's weights are too large for these vectors")
+        return self.calibration.probabilities(logits)
 
     def choose(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """(n,) index of the bucket for each row: by the threshold if there is one, else the likeliest."""
