@@ -66,3 +66,24 @@ def test_a_head_about_something_else_gets_no_guess(tmp_path: Path, home: Path) -
         assert {head: kept_bucket(session, head) for head in heads} == {
             "animal": None, "keep": 0, "cull": 1, "trash": 0, "three": None,
         }  # fmt: skip
+
+
+def test_a_guess_follows_the_buckets_of_the_config(unsorted: Path, home: Path) -> None:
+    keeprate("sync")
+    best = answer("list")[0]
+    assert best["probabilities"]["keep"] > 0.5
+    config = home / "keeprate" / "config.toml"
+    before = config.read_text()
+    buckets = 'keep = "keep"\ndelete = ["delete", "trash:"]\n'
+    assert buckets in before
+
+    config.write_text(before.replace(buckets, 'delete = ["delete", "trash:"]\nkeep = "keep"\n'))
+    keeprate("score")
+    worst_last = answer("list", "--order", "asc")
+    assert worst_last[0]["path"] == best["path"], "delete comes first now, and the sharpest are deleted least"
+    assert worst_last[0]["probabilities"]["keep"] == pytest.approx(best["probabilities"]["keep"], abs=1e-6)
+
+    config.write_text(before.replace(buckets, f'{buckets}later = "later"\n'))
+    assert len(answer("list")) == 9, "before anybody has looked at the new bucket"
+    keeprate("score")
+    assert answer("list") == []

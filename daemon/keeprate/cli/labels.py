@@ -230,6 +230,8 @@ def forget_labels(
         print_json(outcome)
         return
     say(f"{outcome.photos} photos {'would be ' if dry_run else ''}forgotten, {outcome.labels} of them with a label.")
+    if outcome.labels:
+        say("What heads learned from them stays until the next training; `keeprate clean` takes a head out of use now.")
     if outcome.still_there:
         say(
             f"{len(outcome.still_there)} of their files are still there: they are looked at again, and those in a "
