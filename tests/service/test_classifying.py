@@ -11,6 +11,7 @@ import pytest
 
 from keeprate.catalog import files, models
 from keeprate.errors import KeeprateError, UsageError
+from keeprate.paths import locate_home
 from keeprate.service.classifying import (
     ClassifyOutcome,
     choose_or_doubt,
@@ -19,7 +20,7 @@ from keeprate.service.classifying import (
     unreachable_buckets,
 )
 from keeprate.service.filed_copies import MANIFEST
-from keeprate.service.session import Session
+from keeprate.service.session import Session, open_session
 from keeprate.service.tasks import LookAtTask
 from support.judging import WorkerWithoutProcess, put_head
 from support.photos import write_photos
@@ -125,6 +126,10 @@ def test_names_that_are_no_text(trained: Session, source: Path, tmp_path: Path) 
         ("unsorted", "file", "a file, not a folder"),
         ("unsorted", "camera", "library 'camera'"),
         ("unsorted", "camera/inside", "library 'camera'"),
+        ("unsorted", "leads/into", "library 'camera'"),
+        ("unsorted", "elsewhere", "library 'camera'"),
+        ("unsorted", "leads/back", "within one another"),
+        ("unsorted", "taken", "a file, not a folder"),
     ],
 )
 @pytest.mark.usefixtures("source")
@@ -132,10 +137,42 @@ def test_folders_that_make_no_sense(trained: Session, tmp_path: Path, pictures: 
     (tmp_path / "empty" / "deeper").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "unsorted")
     (tmp_path / "file").write_text("")
+    (tmp_path / "camera" / "delete").rmdir()
+    for link, leads_to in (
+        ("leads/into/keep", "camera/keep"),
+        ("leads/back/keep", "unsorted"),
+        ("camera/delete", "elsewhere"),
+    ):
+        (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / link).symlink_to(tmp_path / leads_to)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "keep").write_text("")
     before = names(tmp_path)
     with pytest.raises(UsageError, match=saying):
         into(trained, tmp_path / pictures, tmp_path / target)
     assert names(tmp_path) == before
+
+
+def test_what_is_in_the_way_is_named(trained: Session, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "keep").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError) as refused:
+        into(trained, source, tmp_path / "out")
+    assert refused.value.path == tmp_path / "out" / "keep"
+
+
+@pytest.mark.parametrize("target", ["heads/other", "test/keep", "test"])
+def test_the_folders_of_a_workspace(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    """Copies in its test set would be taken for the truth by the next evaluation."""
+    workspace = tmp_path / "workspace"
+    for bucket in ("keep", "delete"):
+        (workspace / "heads" / "keep" / bucket).mkdir(parents=True)
+    monkeypatch.setenv("KEEPRATE_WORKSPACE", str(workspace))
+    with open_session(locate_home()) as session:
+        put_head(session, tmp_path / "samples")
+        with pytest.raises(UsageError, match="be taken for decisions of yours"):
+            into(session, source, workspace / target)
+        assert into(session, source, workspace / "classified").copied == 6
 
 
 def test_only_broken_pictures(trained: Session, tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeprate.catalog.heads import HeadVersion
+from keeprate.config.models import TRASH_BUCKET
 from keeprate.errors import UsageError
 from keeprate.learning.heads import choose_buckets
 from keeprate.pictures.formats import is_picture
@@ -217,29 +219,57 @@ def _checked_destination(session: Session, source: Path, destination: Path, fold
     """`destination` with links resolved, if copies may be put into `folders` there.
 
     Raises:
-        UsageError: it overlaps with the source or belongs to a library, is no folder or cannot be written to.
+        UsageError: it overlaps with the source or belongs to a library or to a workspace's test sets, is no folder or
+            cannot be written to.
     """
-    resolved = destination.resolve()
-    if _overlap(resolved, source):
+    resolved = _real(destination)
+    targets = [_real(resolved / folder) for folder in folders]
+    if any(_overlap(place, source) for place in (resolved, *targets)):
         raise UsageError(
             "The folder for the copies and the folder of the pictures lie within one another.",
             path=destination,
             advice="Name another folder with --dest.",
         )
-    for library in session.config.library:
-        root = library.root.resolve()
-        if any(_overlap(resolved / folder, root) for folder in folders):
+    for place, owner in _places_of_decisions(session):
+        if any(_overlap(target, place) for target in targets):
             raise UsageError(
-                f"The copies would lie in the library {library.name!r} and be taken for decisions of yours.",
+                f"The copies would lie in {owner} and be taken for decisions of yours.",
                 path=destination,
                 advice="Name a folder outside of it with --dest.",
             )
-    nearest = next(folder for folder in (resolved, *resolved.parents) if folder.exists())
-    if not nearest.is_dir():
-        raise UsageError("This is a file, not a folder.", path=nearest, advice="Name another folder with --dest.")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError("This folder cannot be written to.", path=nearest, advice="Name another folder with --dest.")
+    for one in (resolved, *(resolved / folder for folder in folders)):
+        nearest = next(folder for folder in (one, *one.parents) if os.path.lexists(folder))
+        if not nearest.is_dir():
+            raise UsageError(
+                "This is a file, not a folder.", path=nearest, advice="Name another folder with --dest, or move it."
+            )
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UsageError(
+                "This folder cannot be written to.", path=nearest, advice="Name another folder with --dest."
+            )
     return resolved
+
+
+def _places_of_decisions(session: Session) -> Iterator[tuple[Path, str]]:
+    """Folders in which a file counts as somebody's decision, links resolved, and what each belongs to.
+
+    A bucket's folder may be a link that leads out of its library.
+    """
+    for library in session.config.library:
+        owner = f"the library {library.name!r}"
+        yield _real(library.root), owner
+        for head in library.heads.values():
+            for folder in chain.from_iterable(head.buckets.values()):
+                if folder != TRASH_BUCKET and not folder.startswith("**/"):
+                    yield _real(library.root / folder), owner
+    if session.home.workspace is not None:
+        for name in ("heads", "test"):
+            yield _real(session.home.workspace / name), f"{name}/ of the workspace"
+
+
+def _real(path: Path) -> Path:
+    """`path` with links resolved; unlike `Path.resolve`, also where they go in circles."""
+    return Path(os.path.realpath(path))
 
 
 def _overlap(one: Path, other: Path) -> bool:
