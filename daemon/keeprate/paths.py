@@ -65,25 +65,41 @@ class Home:
         return self.state_dir / "keeprate.lock"
 
 
+def expanded(path: str | Path) -> Path:
+    """`path` with `~` as the home of its user.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            "The path begins with the home of a user that does not exist.",
+            path=Path(path),
+            advice="Write it out, or put ./ before a folder that is called so.",
+        ) from error
+
+
 def locate_home() -> Home:
     """The home that this process works with: a workspace, `KEEPRATE_HOME`, or the platform's directories.
 
     Raises:
-        UsageError: a workspace is named that is no folder.
+        UsageError: a workspace is named that is no folder, or a home that cannot be found.
     """
     named = next(((name, value) for name in WORKSPACE_VARIABLES if (value := os.environ.get(name))), None)
     if named is not None:
         return _home_of_workspace(*named)
     portable = os.environ.get("KEEPRATE_HOME")
     if portable:
-        root = Path(portable).expanduser().absolute()
+        root = expanded(portable).absolute()
         return Home(root, root, root, root / "cache")
     dirs = platformdirs.PlatformDirs("keeprate", appauthor=False)
     return Home(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path)
 
 
 def _home_of_workspace(variable: str, value: str) -> Home:
-    workspace = Path(os.path.normpath(Path(value).expanduser().absolute()))
+    workspace = Path(os.path.normpath(expanded(value).absolute()))
     if not workspace.is_dir():
         raise UsageError(
             f"There is no such workspace (--workspace or {variable} names it).",

@@ -28,6 +28,7 @@ MISTAKES = {
     "unknown key below": ('[training]\nevry = "6h"\n', "training.evry is not a setting (did you mean 'every'?)"),
     "bad duration": ('[training]\nevery = "often"\n', "training.every: a duration is a number and a unit"),
     "relative root": ('[[library]]\nname = "a"\nroot = "photos"\n', "must be an absolute path"),
+    "the home of nobody": ('[[library]]\nname = "a"\nroot = "~nosuchuser/p"\n', "must be an absolute path"),
     "one bucket": (LIBRARY + '[library.heads.keep]\nbuckets = { keep = "keep" }\n', "at least two buckets"),
     "same folder twice": (
         LIBRARY + '[library.heads.keep]\nbuckets = { keep = "a", delete = "a" }\n', "belongs to two buckets"),

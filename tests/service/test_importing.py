@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -251,3 +253,33 @@ def test_a_database_in_wal_mode_gets_no_files_beside_it(workspace: Path, session
     before = state_of(workspace)
     assert [model.name for model in import_workspace(session, workspace).models] == ["clip"]
     assert state_of(workspace) == before
+
+
+def test_what_strangers_put_into_a_workspace_stops_nothing(workspace: Path, session: Session) -> None:
+    """A home of nobody, vectors of any length and size, pipes in place of pictures and checkpoints."""
+    known = pictures(workspace)
+    database = make_database(workspace, [("clip", "~nosuchuser/clip", DIMENSION)])
+    cache(database, known[0], np.ones(DIMENSION))
+    cache(database, known[1], np.ones(DIMENSION + 1))
+    cache(database, known[2], np.full(DIMENSION, 1e30))
+    (workspace / "out").mkdir()
+    os.mkfifo(workspace / "out" / "hotdog.pt")
+    os.mkfifo(workspace / "heads" / "hotdog" / "positive" / "pipe.jpg")
+    outcome = import_workspace(session, workspace)
+    assert [(model.path, model.vectors) for model in outcome.models] == [("~nosuchuser/clip", 1)]
+    assert outcome.unusable == 2
+    assert [head.note for head in outcome.heads] == ["Not taken over: it is no file."]
+
+
+def test_vectors_of_another_length_are_not_read(workspace: Path) -> None:
+    database = make_database(workspace, [("clip", "openai/clip", DIMENSION)])
+    picture = pictures(workspace)[0]
+    cache(database, picture, b"0" * (50 << 20))
+    with open_headmaster(database) as opened:
+        (model,) = opened.models()
+        tracemalloc.start()
+        found = list(opened.vectors(model, list(opened.hashes())))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert [vector for _, vector in found] == [None]
+    assert peak < 1 << 20

@@ -116,13 +116,14 @@ def import_checkpoint(
 ) -> None:
     """Take one checkpoint into use as a head; `heads rollback` goes back to the former one."""
     from keeprate.cli.steps import at_work
+    from keeprate.paths import expanded
     from keeprate.service.importing import import_checkpoint as do_import
     from keeprate.service.scoring import score
     from keeprate.service.workspace_steps import look_first
 
     with at_work(quiet=as_json) as session:
         look_first(session)
-        outcome = do_import(session, file.expanduser().absolute(), head)
+        outcome = do_import(session, expanded(file).absolute(), head)
         score(session, outcome.head)
     if as_json:
         print_json(outcome)

@@ -58,7 +58,7 @@ def audit(
     as_csv: Annotated[Path | None, typer.Option("--csv", help="Write a CSV file (a new one).")] = None,
 ) -> None:
     """Photos that you probably put into the wrong bucket, with the evidence. It changes nothing."""
-    from keeprate.paths import locate_home
+    from keeprate.paths import expanded, locate_home
     from keeprate.service.auditing import audit as do_audit
     from keeprate.service.session import open_session
 
@@ -66,7 +66,7 @@ def audit(
         session.libraries()  # says that there is none
         outcomes = do_audit(session, head, top)
     if as_csv is not None:
-        _write_audit(outcomes, as_csv.expanduser())
+        _write_audit(outcomes, expanded(as_csv))
     if as_json:
         print_json(outcomes)
     elif as_csv is not None:

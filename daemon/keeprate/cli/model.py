@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keeprate.cli.output import JsonOption, print_json, print_table, say
+from keeprate.cli.output import JsonOption, print_json, print_table, printable, say
 
 model_app = typer.Typer(help="The vision models that turn pictures into vectors.", no_args_is_help=True)
 
@@ -68,8 +68,8 @@ def list_models(
     for model in found:
         table.add_row(
             "*" if model.active else "",
-            model.name,
-            model.path,
+            printable(model.name),
+            printable(model.path),
             str(model.embed_dim or "–"),
             str(model.cached),
         )
@@ -96,13 +96,12 @@ def add(
     """Register a model: any image model of Hugging Face, by its id or from a folder."""
     name = _named(name, name_option)
     import os
-    from pathlib import Path
 
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.file_names import PREFIX, WARNING
     from keeprate.embedding.known_models import KNOWN_MODELS
     from keeprate.errors import UsageError
-    from keeprate.paths import locate_home
+    from keeprate.paths import expanded, locate_home
 
     if path is None:
         entry = next((one for one in KNOWN_MODELS if one.name == name), None)
@@ -112,7 +111,7 @@ def add(
                 advice="Say where it is with --path, or look at `keeprate model list --known`.",
             )
         path, dim = entry.path, dim or (None if file_names else entry.dimension)
-    local = Path(path).expanduser()
+    local = expanded(path)
     looks_local = local.is_absolute() or path.startswith((".", "~")) or local.is_dir()
     if looks_local:
         if not local.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -24,13 +25,15 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing 
 LibraryOption = Annotated[str | None, typer.Option("--library", "-l", help="Only this library.")]
 HeadOption = Annotated[str | None, typer.Option("--head", help="Only this head.")]
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but line feed and tab: a terminal would obey them."""
 PLAIN_LINE_EVERY_S = 5.0
 """How often a progress line is printed where there is no terminal."""
 
 
 def printable(text: str) -> str:
-    """`text` with bytes that are no UTF-8 (odd file names) shown as �."""
-    return os.fsencode(text).decode("utf-8", "replace") if not text.isascii() else text
+    """`text` with bytes that are no UTF-8 (odd file names) and control characters (names from strangers) as �."""
+    return _CONTROLS.sub("�", text if text.isascii() else os.fsencode(text).decode("utf-8", "replace"))
 
 
 def print_json(value: Any) -> None:
@@ -49,7 +52,7 @@ def _plain(value: Any) -> Any:
 def print_table(table: Table) -> None:
     from rich.console import Console
 
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)  # names are somebody else's
 
 
 def say(text: str, *, quiet: bool = False) -> None:

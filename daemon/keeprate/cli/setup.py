@@ -41,7 +41,7 @@ def init(
     from keeprate.config.edit import add_library
     from keeprate.config.load import load_config
     from keeprate.config.models import VIEWERS
-    from keeprate.paths import locate_home
+    from keeprate.paths import expanded, locate_home
     from keeprate.service.profiles import marks_for, view_folder_beside
 
     home = locate_home()
@@ -51,12 +51,12 @@ def init(
             path=home.workspace,
             advice="Make heads/HEAD/BUCKET/ for each bucket, put pictures in, and run `keeprate train`.",
         )
-    root = folder.expanduser().absolute()
+    root = expanded(folder).absolute()
     _check_folder(root)
     if viewer not in VIEWERS:
         raise UsageError(f"There is no profile for the viewer {viewer!r}.", advice=f"Known are: {', '.join(VIEWERS)}.")
     called = name or re.sub(r"[^\w .-]", "-", root.name).lstrip(" .-") or "photos"
-    view = (view_folder or view_folder_beside(root, home.views_dir / called)).expanduser().absolute()
+    view = expanded(view_folder or view_folder_beside(root, home.views_dir / called)).absolute()
     library: dict[str, Any] = {
         "name": called,
         "root": str(root),

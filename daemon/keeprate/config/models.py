@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -94,9 +95,10 @@ class LibraryConfig(Section):
     @field_validator("root")
     @classmethod
     def _expanded(cls, root: Path) -> Path:
-        root = root.expanduser()
+        with contextlib.suppress(RuntimeError):  # the home of nobody: it stays what it is, and is not absolute
+            root = root.expanduser()
         if not root.is_absolute():
-            raise ValueError("the root must be an absolute path or begin with ~")
+            raise ValueError("the root must be an absolute path, or begin with ~ or the ~name of a user")
         return Path(os.path.normpath(root))
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ import tomlkit
 from keeprate.demo.pictures import SamplePicture
 from keeprate.demo.samples import Truth, fill
 from keeprate.errors import KeeprateError, UsageError
+from keeprate.paths import expanded
 
 PATIENCE_S = 180.0
 """For this long the demo waits for each thing that the daemon shall do."""
@@ -200,7 +201,7 @@ def area_under_curve(judged: list[tuple[float, bool]]) -> float:
 def _own_folder(folder: Path | None) -> Path:
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="keeprate-demo-"))
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError("The demo needs a new or an empty folder.", path=folder, advice="Choose another one.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from keeprate.embedding.embedder import ModelSpec
 from keeprate.errors import ModelError
+from keeprate.paths import expanded
 
 if TYPE_CHECKING:
     import torch
@@ -182,7 +183,7 @@ def _require_libraries() -> None:
 
 def _locate(path: str) -> str:
     """A local folder made absolute, or a hub id as it is."""
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if path and folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ModelError(

@@ -11,6 +11,7 @@ import numpy as np
 from keeprate.catalog import embeddings, files, heads, labels, models, scores
 from keeprate.catalog.labels import Label
 from keeprate.errors import KeeprateError
+from keeprate.paths import expanded
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
 from keeprate.service.session import Session
@@ -84,7 +85,7 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
 
 
 def _key(session: Session, path: Path) -> str:
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     known = files.content_keys_at(session.catalog, [str(path)]).get(str(path))
     if known is not None:
         return known

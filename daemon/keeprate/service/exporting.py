@@ -18,7 +18,7 @@ from keeprate.catalog.retiring import retire
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.learning.exchange import CheckpointError, write_checkpoint
 from keeprate.learning.heads import Head
-from keeprate.paths import Home
+from keeprate.paths import Home, expanded
 from keeprate.safe_files import create_file, replace_file
 from keeprate.service.session import Session
 
@@ -109,14 +109,14 @@ def export(session: Session, destination: Path) -> ExportOutcome:
         KeeprateError: the destination cannot be written.
     """
     source = session.home.checkpoints_dir
-    found = sorted(source.glob("*.pt")) if source.is_dir() else []
+    found = sorted(path for path in source.glob("*.pt") if path.is_file())
     if not found:
         raise UsageError(
             "There is no checkpoint to export.",
             path=source,
             advice="`keeprate train` writes one for each head, where torch is installed.",
         )
-    destination = Path(os.path.normpath(destination.expanduser().absolute()))
+    destination = Path(os.path.normpath(expanded(destination).absolute()))
     if destination.exists() and destination.samefile(source):
         raise UsageError("The checkpoints lie there already.", path=destination, advice="Choose another folder.")
     if destination.exists() and not destination.is_dir():

@@ -9,6 +9,7 @@ from typing import Final
 
 from keeprate.catalog import files
 from keeprate.errors import UsageError
+from keeprate.paths import expanded
 from keeprate.service.session import Session
 
 _OF_A_HEAD: Final = ("labels", "given_scores", "out_of_fold", "scores")
@@ -43,7 +44,7 @@ def photos_of(session: Session, paths: Sequence[Path]) -> list[str]:
     Raises:
         UsageError: keeprate knows no photo there.
     """
-    wanted = [str(path.expanduser().absolute()) for path in paths]
+    wanted = [str(expanded(path).absolute()) for path in paths]
     found = files.content_keys_at(session.catalog, wanted)
     for path in wanted:
         if path not in found:

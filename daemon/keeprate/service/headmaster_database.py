@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeprate.errors import KeeprateError
+from keeprate.learning.exchange import LARGEST_COMPONENT
 
 WAIT_S: Final = 5.0
 LARGEST_DIMENSION: Final = 32768
@@ -73,22 +74,26 @@ class HeadmasterDatabase:
 
     def hashes(self) -> set[str]:
         """SHA-256 (hex) of every picture with a cached vector."""
-        rows = _read(self._conn, self.path, "SELECT DISTINCT hash FROM embeddings")
+        rows = _read(self._conn, self.path, "SELECT DISTINCT hash FROM embeddings WHERE length(hash) = 64")
         return {value for (value,) in rows if isinstance(value, str) and _HASH.fullmatch(value)}
 
     def vectors(self, model: HeadmasterModel, hashes: list[str]) -> Iterator[tuple[str, NDArray[np.float32] | None]]:
-        """(hash, vector) of those of `hashes` that have one by `model`; None: what is cached there is no vector."""
+        """(hash, vector) of those of `hashes` that have one by `model`; None: what is cached there is no vector.
+
+        What has another length is not even read: it may fill the memory.
+        """
         for start in range(0, len(hashes), _READ_TOGETHER):
             chunk = hashes[start : start + _READ_TOGETHER]
             marks = ",".join("?" * len(chunk))
             rows = _read(
                 self._conn,
                 self.path,
-                f"SELECT hash, vector FROM embeddings WHERE model_id = ? AND hash IN ({marks})",
-                (model.id, *chunk),
+                "SELECT hash, CASE WHEN typeof(vector) = 'blob' AND length(vector) = ? THEN vector END "
+                f"FROM embeddings WHERE model_id = ? AND hash IN ({marks})",
+                (4 * model.dimension, model.id, *chunk),
             )
             for hashed, blob in rows:
-                yield hashed, _vector(blob, model.dimension)
+                yield hashed, _vector(blob)
 
 
 @contextlib.contextmanager
@@ -153,8 +158,8 @@ def _translated(error: sqlite3.Error, path: Path) -> ImportFailedError:
     )
 
 
-def _vector(blob: object, dimension: int) -> NDArray[np.float32] | None:
-    if not isinstance(blob, bytes) or len(blob) != 4 * dimension:
+def _vector(blob: bytes | None) -> NDArray[np.float32] | None:
+    if blob is None:
         return None
     vector = np.frombuffer(blob, "<f4").astype(np.float32)
-    return vector if np.isfinite(vector).all() and vector.any() else None
+    return vector if (np.abs(vector) <= LARGEST_COMPONENT).all() and vector.any() else None

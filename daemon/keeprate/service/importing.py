@@ -23,8 +23,9 @@ from keeprate.catalog import embeddings, files, heads, models
 from keeprate.catalog.heads import HeadVersion
 from keeprate.catalog.models import Model
 from keeprate.errors import KeeprateError, UsageError
-from keeprate.learning.exchange import CheckpointError, head_from, read_checkpoint
+from keeprate.learning.exchange import LONGEST_NAME, CheckpointError, head_from, read_checkpoint
 from keeprate.learning.heads import save_head
+from keeprate.paths import expanded
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.formats import is_picture
 from keeprate.pictures.orientation import lies_upright
@@ -98,7 +99,7 @@ def import_workspace(session: Session, workspace: Path, *, checkpoints: bool = T
         UsageError: there is no such folder.
     """
     started = time.monotonic()
-    workspace = Path(os.path.normpath(workspace.expanduser().absolute()))
+    workspace = Path(os.path.normpath(expanded(workspace).absolute()))
     if not workspace.is_dir():
         raise UsageError("There is no such workspace.", path=workspace, advice="Name the folder that holds heads/.")
     with open_headmaster(workspace / "headmaster.db") as database:
@@ -157,7 +158,10 @@ def _registered(session: Session, workspace: Path, theirs: HeadmasterModel) -> t
 
 def _place(workspace: Path, path: str) -> str:
     """A model's folder as an absolute path if it is one (headmaster counts from where it is started); else its id."""
-    local = Path(path).expanduser()
+    try:
+        local = expanded(path)
+    except UsageError:  # of a user of another computer
+        return path
     for base in (Path("/"), workspace, workspace.parent):
         if (base != Path("/") or local.is_absolute()) and (base / local).is_dir():
             return os.path.normpath(base / local)
@@ -238,7 +242,8 @@ def _photos(session: Session, workspace: Path, hashes: set[str]) -> list[_Photo]
 def _pictures_below(workspace: Path) -> Iterator[str]:
     for part in ("heads", "test"):
         for folder, _, names in os.walk(workspace / part):
-            yield from (os.path.join(folder, name) for name in sorted(names) if is_picture(name))
+            paths = (os.path.join(folder, name) for name in sorted(names) if is_picture(name))
+            yield from (path for path in paths if os.path.isfile(path))  # noqa: PTH113 (a pipe is none)
 
 
 def _sha256(path: str) -> str | None:
@@ -299,6 +304,8 @@ def import_checkpoint(
 
 def _tried(session: Session, path: Path, names: Mapping[str, str]) -> ImportedHead:
     """Take a checkpoint over if it can be, or say why not. Neither ours nor one that was taken over before is."""
+    if not path.is_file():
+        return ImportedHead(str(path), path.stem, None, "Not taken over: it is no file.")
     if is_ours(session.home, path):
         return ImportedHead(str(path), path.stem, None, "Not taken over: keeprate wrote it itself.")
     try:
@@ -316,9 +323,9 @@ def _model_of(session: Session, path: Path, name: str, dimension: int) -> Model:
     if model is None:
         known = ", ".join(one.name for one in models.all_models(session.catalog))
         raise CheckpointError(
-            f"The checkpoint was made with the model {name!r}, which is not registered.",
+            f"The checkpoint was made with the model {name[:LONGEST_NAME]!r}, which is not registered.",
             path=path,
-            advice=f"Registered are: {known}. `keeprate model add {name} --path …` registers it.",
+            advice=f"Registered are: {known}. `keeprate model add {name[:LONGEST_NAME]} --path …` registers it.",
         )
     if model.embed_dim not in (None, dimension):
         raise CheckpointError(

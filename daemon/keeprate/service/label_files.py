@@ -22,6 +22,7 @@ from keeprate.catalog import files, given_scores, labels
 from keeprate.catalog.given_scores import GivenScore
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.errors import KeeprateError, UsageError
+from keeprate.paths import expanded
 from keeprate.pictures.content_key import content_key
 from keeprate.safe_files import create_file, read_file
 from keeprate.service.session import Session
@@ -147,7 +148,7 @@ def import_labels(session: Session, file: Path, head: str | None = None, *, dry_
         UsageError: there is no such file or head, or the header says something else.
     """
     session.heads(head)
-    file = file.expanduser().absolute()
+    file = expanded(file).absolute()
     try:
         data, _ = read_file(file, maximum_bytes=LARGEST_FILE_BYTES)
     except OSError as error:
@@ -318,7 +319,7 @@ def export_labels(session: Session, file: Path, head: str | None = None) -> Expo
         UsageError: there is no such head, or something stands at `file` already: it is left alone.
         KeeprateError: it cannot be written.
     """
-    file = file.expanduser().absolute()
+    file = expanded(file).absolute()
     target = io.StringIO(newline="")
     writer = csv.writer(target)
     writer.writerow(["image", "head", "label", "source", "at"])

@@ -11,6 +11,7 @@ import numpy as np
 
 from keeprate.catalog import embeddings, files, labels, models, scores
 from keeprate.errors import KeeprateError, UsageError
+from keeprate.paths import expanded
 from keeprate.safe_files import create_file
 from keeprate.service.session import Session
 
@@ -40,7 +41,7 @@ def export_vectors(session: Session, file: Path, head: str | None = None) -> Vec
         from pyarrow import parquet
     except ImportError as error:
         raise KeeprateError("Writing Parquet needs pyarrow.", advice="pip install 'keeprate[parquet]'.") from error
-    file = file.expanduser().absolute()
+    file = expanded(file).absolute()
     heads = list(session.heads(head))
     catalog = session.catalog
     model = models.active(catalog)

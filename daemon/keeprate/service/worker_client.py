@@ -16,7 +16,7 @@ from typing import Any
 
 from keeprate import errors
 from keeprate.errors import KeeprateError
-from keeprate.paths import WORKSPACE_VARIABLES
+from keeprate.paths import WORKSPACE_VARIABLES, expanded
 from keeprate.service.session import Progress, Reporter
 from keeprate.service.tasks import Outcome, Task, outcome_from, task_kind, to_values
 
@@ -159,7 +159,7 @@ def _environment() -> dict[str, str]:
     for name in ("KEEPRATE_HOME", *WORKSPACE_VARIABLES):
         folder = environment.get(name)
         if folder:
-            environment[name] = str(Path(folder).expanduser().absolute())
+            environment[name] = str(expanded(folder).absolute())
     return environment
 
 
