@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,26 @@ from keeprate.catalog import labels, out_of_fold
 from keeprate.catalog.labels import Label
 from keeprate.catalog.out_of_fold import OutOfFoldRows
 from keeprate.cli.evaluating import confusion_matrix
+from keeprate.config.edit import add_library
 from keeprate.errors import UsageError
+from keeprate.paths import locate_home
 from keeprate.pictures.content_key import content_key
 from keeprate.service.evaluating import Evaluation, evaluate
-from keeprate.service.session import Session
+from keeprate.service.session import Session, open_session
 from support.catalogs import add_file
 from support.judging import WorkerWithoutProcess, put_head
 from support.photos import write_photos
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session with the head `keep`, whose buckets are called as in headmaster's examples."""
+    home = locate_home()
+    (tmp_path / "camera").mkdir()
+    heads = {"keep": {"buckets": {"positive": "positive", "negative": "negative"}}}
+    add_library(home.config_file, {"name": "camera", "root": str(tmp_path / "camera"), "heads": heads})
+    with open_session(home) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from keeprate.service.judging import judge
+from keeprate.catalog import models
+from keeprate.errors import UsageError
+from keeprate.service.judging import judge, version_to_judge_by
 from keeprate.service.session import Reporter, Session
 from keeprate.service.tasks import LookAtTask, Outcome, Task
+from keeprate.service.verifying import PROVISIONAL
 from keeprate.service.worker_client import WorkerCrashedError
 from support.judging import WorkerWithoutProcess, put_head
 from support.photos import write_photos
@@ -47,3 +51,27 @@ def test_a_worker_that_dies_of_nothing_in_particular(session: Session, tmp_path:
     (path,) = write_photos(tmp_path / "unsorted", range(1))
     with pytest.raises(WorkerCrashedError):
         judge(session, FragileWorker(session, {path.name}, silent=True), version, [str(path)])
+
+
+def test_an_imported_model_that_is_loaded_for_the_first_time(session: Session, tmp_path: Path) -> None:
+    """Its fingerprint and that of its heads change while the pictures are looked at."""
+    put_head(session, tmp_path / "samples")
+    for table in ("models", "head_versions"):
+        session.catalog.conn.execute(f"UPDATE {table} SET fingerprint = ?", (f"{PROVISIONAL}1",))
+    session.catalog.conn.execute("DELETE FROM embeddings")
+    version = version_to_judge_by(session, "keep")
+    (path,) = write_photos(tmp_path / "unsorted", range(1))
+    assert judge(session, WorkerWithoutProcess(session), version, [str(path)]).paths == (str(path),)
+    assert models.active(session.catalog).fingerprint != f"{PROVISIONAL}1"
+
+
+def test_a_head_whose_buckets_changed_or_that_is_gone(session: Session, tmp_path: Path) -> None:
+    put_head(session, tmp_path / "samples", buckets=("keep", "maybe"))
+    with pytest.raises(
+        UsageError, match="buckets delete, keep now, but has learned to tell keep, maybe apart"
+    ) as refused:
+        version_to_judge_by(session, "keep")
+    assert "keeprate train --head keep" in refused.value.advice
+    without = replace(session, config=session.config.model_copy(update={"library": ()}))
+    with pytest.raises(UsageError, match="no head called 'keep'"):
+        version_to_judge_by(without, "keep")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keeprate.catalog import files, heads, labels, out_of_fold
+from keeprate.catalog import files, labels, out_of_fold
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import UsageError
 from keeprate.learning.heads import choose_buckets
@@ -28,7 +28,7 @@ from keeprate.learning.metrics import (
     roc_auc,
 )
 from keeprate.pictures.formats import is_picture
-from keeprate.service.judging import Unreadable, judge, version_to_judge_by
+from keeprate.service.judging import Unreadable, judge, trained_version, version_to_judge_by
 from keeprate.service.session import Session
 from keeprate.service.worker_client import WorkerClient
 
@@ -161,10 +161,7 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
 
 def _of_training(session: Session, head: str) -> Evaluation:
     """Of the version in use, from what its training said out of fold."""
-    version = heads.in_use(session.catalog, head)
-    if version is None:
-        session.heads(head)
-        raise UsageError(f"The head {head!r} is not trained yet.", advice=f"`keeprate train --head {head}` trains it.")
+    version = trained_version(session, head)
     rows = out_of_fold.load(session.catalog, head, version.version)
     index = {bucket: number for number, bucket in enumerate(version.buckets)}
     if not len(rows):

@@ -48,16 +48,20 @@ class Judgement:
 
 
 def version_to_judge_by(session: Session, name: str) -> HeadVersion:
-    """The version in use of the head called `name`, if the active model is the one that it has learned on.
+    """The version in use of the head called `name`, if it knows the buckets of today and the active model.
 
     Raises:
-        UsageError: there is no such head, it is not trained, or another model is active.
+        UsageError: there is no such head, it is not trained, it has other buckets by now, or another model is active.
     """
     catalog = session.catalog
-    version = heads.in_use(catalog, name)
-    if version is None:
-        session.heads(name)
-        raise UsageError(f"The head {name!r} is not trained yet.", advice=f"`keeprate train --head {name}` trains it.")
+    version = trained_version(session, name)
+    configured = session.heads(name)[name]
+    if set(configured) != set(version.buckets):
+        raise UsageError(
+            f"The head {name!r} has the buckets {', '.join(sorted(configured))} now, but has learned to tell "
+            f"{', '.join(sorted(version.buckets))} apart.",
+            advice=f"Train it anew: `keeprate train --head {name}`.",
+        )
     model = models.active(catalog)
     if model.id == version.model_id:
         if model.fingerprint not in (None, version.fingerprint):
@@ -74,6 +78,19 @@ def version_to_judge_by(session: Session, name: str) -> HeadVersion:
         "mean nothing.",
         advice=f"`keeprate model activate {learned_on}` goes back; `keeprate train --head {name}` learns anew.",
     )
+
+
+def trained_version(session: Session, name: str) -> HeadVersion:
+    """The version in use of the head called `name`.
+
+    Raises:
+        UsageError: there is no such head (any more), or it is not trained.
+    """
+    session.heads(name)
+    version = heads.in_use(session.catalog, name)
+    if version is None:
+        raise UsageError(f"The head {name!r} is not trained yet.", advice=f"`keeprate train --head {name}` trains it.")
+    return version
 
 
 def _model_changed(version: HeadVersion, model: models.Model) -> UsageError:
@@ -99,7 +116,8 @@ def judge(session: Session, worker: WorkerClient, version: HeadVersion, paths: S
         )
     outcome = _look_at(session, worker, paths)
     model = models.active(session.catalog)
-    if model.fingerprint != version.fingerprint:  # known for certain now that it was loaded
+    version = trained_version(session, version.head)  # an imported model's fingerprint was provisional until now
+    if model.fingerprint != version.fingerprint:
         raise _model_changed(version, model)
     read = [
         (path, key)
