@@ -29,6 +29,8 @@ MISTAKES = {
     "bad duration": ('[training]\nevery = "often"\n', "training.every: a duration is a number and a unit"),
     "relative root": ('[[library]]\nname = "a"\nroot = "photos"\n', "must be an absolute path"),
     "the home of nobody": ('[[library]]\nname = "a"\nroot = "~nosuchuser/p"\n', "must be an absolute path"),
+    "long head": (LIBRARY + f"[library.heads.{'x' * 101}.buckets]\na = 'a'\nb = 'b'\n", "longer than 100 bytes"),
+    "head that is a path": (LIBRARY + "[library.heads.'a/b'.buckets]\na = 'a'\nb = 'b'\n", "must not have a /"),
     "one bucket": (LIBRARY + '[library.heads.keep]\nbuckets = { keep = "keep" }\n', "at least two buckets"),
     "same folder twice": (
         LIBRARY + '[library.heads.keep]\nbuckets = { keep = "a", delete = "a" }\n', "belongs to two buckets"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from keeprate.config.workspace import config_of
 from keeprate.errors import ConfigError, UsageError
 from keeprate.paths import locate_home
+from support.commands import run
 
 
 @pytest.fixture
@@ -63,6 +65,28 @@ def test_a_workspace_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(UsageError, match="no such workspace") as caught:
         locate_home()
     assert caught.value.path == tmp_path / "gone"
+
+
+@pytest.mark.parametrize("place", ["heads", "heads/hotdog"])
+def test_a_folder_whose_name_is_no_text_is_named(workspace: Path, place: str) -> None:
+    odd = workspace / place / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    with pytest.raises(ConfigError, match="not UTF-8") as caught:
+        config_of(locate_home())
+    assert caught.value.path == odd
+    done = run("--workspace", workspace, "status")
+    assert (done.code, done.out) == (2, "")
+    assert f"{place}/caf�" in done.err
+
+
+def test_a_head_whose_files_would_have_too_long_names_is_refused(workspace: Path) -> None:
+    (workspace / "heads" / ("ä" * 50)).mkdir()
+    assert "ä" * 50 in config_of(locate_home()).heads()
+    long = workspace / "heads" / ("ä" * 50 + "b")
+    long.mkdir()
+    with pytest.raises(ConfigError, match="longer than 100 bytes") as caught:
+        config_of(locate_home())
+    assert caught.value.path == long
 
 
 def test_other_settings_may_be_given_but_no_library(workspace: Path) -> None:

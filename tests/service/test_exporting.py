@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from keeprate.errors import UsageError
 from keeprate.learning.classifiers import LinearClassifier
 from keeprate.learning.exchange import read_checkpoint
 from keeprate.learning.heads import Head, save_head
-from keeprate.service.exporting import clean, export, write_exchange
-from keeprate.service.session import Session
+from keeprate.paths import Home
+from keeprate.service.exporting import clean, export, is_ours, write_exchange
+from keeprate.service.session import Session, open_session
+from keeprate.service.status import status
 from support.catalogs import add_file
 from support.made_heads import made_head
 
@@ -34,15 +38,15 @@ def vectors_only(**changes: Any) -> Head:
     )  # fmt: skip
 
 
-def in_use(session: Session, head: Head, *, digest: str = "abc") -> None:
-    """A version of the head `keep` with its file, as a training leaves it."""
+def in_use(session: Session, head: Head, *, digest: str = "abc", details: dict[str, Any] | None = None) -> None:
+    """A version of the head with its file, as a training leaves it."""
     session.home.heads_dir.mkdir(parents=True, exist_ok=True)
-    save_head(head, session.home.heads_dir / "keep-0001.safetensors")
+    save_head(head, session.home.heads_dir / f"{head.name}-0001.safetensors")
     model = models.active(session.catalog)
     heads.add(session.catalog, HeadVersion(
-        head="keep", version=1, trained_at=time.time(), kind="logistic", buckets=head.buckets, label_counts={},
+        head=head.name, version=1, trained_at=time.time(), kind="logistic", buckets=head.buckets, label_counts={},
         label_hash=digest, model_id=model.id, fingerprint="f", threshold=0.4, metrics={},
-        file="keep-0001.safetensors", in_use=True, reason="first",
+        file=f"{head.name}-0001.safetensors", in_use=True, reason="first", details=details or {},
     ))  # fmt: skip
 
 
@@ -133,3 +137,43 @@ def test_clean_begins_anew_and_leaves_what_is_not_ours(session: Session) -> None
     assert scores.of_photo(session.catalog, "one", "keep") is None
     with pytest.raises(UsageError, match="no head called"):
         clean(session, "nobody")
+
+
+def test_clean_finds_heads_that_were_renamed_since(session: Session) -> None:
+    head = replace(vectors_only(), name="hotdog")
+    in_use(session, head)  # the session's config knows `keep` only
+    written = write_exchange(session, head, "m")
+    assert written.path is not None
+    assert clean(session, "hotdog", dry_run=True).removed == clean(session, dry_run=True).removed
+    done = clean(session, "hotdog")
+    assert done.heads == ("hotdog",)
+    assert len(done.removed) == 2
+    assert not Path(written.path).exists()
+    assert heads.in_use(session.catalog, "hotdog") is None
+
+
+def test_a_workspace_that_was_moved_keeps_what_is_ours(tmp_path: Path) -> None:
+    def opened(folder: Path) -> Session:
+        own = folder / ".keeprate"
+        return open_session(Home(own, own, own, own / "cache", folder))
+
+    (tmp_path / "w" / "heads" / "keep" / "keep").mkdir(parents=True)
+    with opened(tmp_path / "w") as session:
+        write_exchange(session, vectors_only(), "m")
+        export(session, tmp_path / "elsewhere")
+    (tmp_path / "w").rename(tmp_path / "moved")
+    with opened(tmp_path / "moved") as session:
+        assert is_ours(session.home, tmp_path / "elsewhere" / "keep.pt")
+        written = write_exchange(session, vectors_only(threshold=0.7), "m")
+        in_use(session, vectors_only(), details={"checkpoint": str(tmp_path / "w" / "out" / "keep.pt")})
+        assert status(session).heads[0].checkpoint == written.path == str(tmp_path / "moved" / "out" / "keep.pt")
+        assert export(session, tmp_path / "elsewhere").copied == ("keep.pt",)
+        assert [path.name for path in session.home.checkpoints_dir.iterdir()] == ["keep.pt"]
+
+
+def test_ledgers_of_older_keeprates_are_read(session: Session) -> None:
+    written = write_exchange(session, vectors_only(), "m")
+    ledger = session.home.data_dir / "checkpoints.json"
+    (digest,) = json.loads(ledger.read_text()).values()
+    ledger.write_text(json.dumps({written.path: digest}))
+    assert is_ours(session.home, Path(str(written.path)))

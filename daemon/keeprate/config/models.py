@@ -14,6 +14,9 @@ from keeprate.config.durations import Duration, parse_duration, parse_quiet_hour
 TRASH_BUCKET = "trash:"
 """In a bucket's list of folders: the desktop's trash."""
 
+LONGEST_HEAD_NAME = 100
+"""Bytes: names of files begin with it, and 255 is the end."""
+
 VIEWERS = (
     "folder", "geeqie", "digikam", "darktable", "gthumb", "shotwell", "gwenview", "lightroom", "explorer",
 )  # fmt: skip
@@ -23,6 +26,15 @@ class Section(BaseModel):
     """A table of the config file; a key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def unusable_as_head(name: str) -> str | None:
+    """Why no head can be called so, or None."""
+    if "/" in name:  # its files could not be called so
+        return "must not have a / in its name"
+    if len(os.fsencode(name)) > LONGEST_HEAD_NAME:
+        return f"has a name longer than {LONGEST_HEAD_NAME} bytes"
+    return None
 
 
 def _as_list(value: object) -> object:
@@ -105,6 +117,9 @@ class LibraryConfig(Section):
     def _heads_known(self) -> LibraryConfig:
         if not self.heads:
             raise ValueError("a library needs at least one head")
+        for name in self.heads:
+            if (reason := unusable_as_head(name)) is not None:
+                raise ValueError(f"the head {name!r} {reason}")
         if self.marked_head is not None and self.marked_head not in self.heads:
             raise ValueError(f"marked_head names {self.marked_head!r}, which is no head of this library")
         return self

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from keeprate.config.load import load_config
-from keeprate.config.models import Config, HeadConfig, LibraryConfig
+from keeprate.config.models import Config, HeadConfig, LibraryConfig, unusable_as_head
 from keeprate.errors import ConfigError
 from keeprate.paths import Home
 
@@ -25,7 +25,8 @@ def config_of(home: Home) -> Config:
     """The config that is in force for `home`.
 
     Raises:
-        ConfigError: the file makes no sense, or names libraries in a workspace.
+        ConfigError: the file makes no sense, or names libraries in a workspace; or a folder has a name that no head or
+            bucket can have.
     """
     config = load_config(home.config_file)
     if home.workspace is None:
@@ -42,7 +43,11 @@ def config_of(home: Home) -> Config:
 
 def _library(root: Path) -> LibraryConfig | None:
     """The library whose heads are the folders below `root`; None: there are none."""
-    heads = {name: HeadConfig.model_construct(buckets=_buckets(root, name)) for name in _folders(root)}
+    names = _folders(root)
+    for name in names:
+        if (reason := unusable_as_head(name)) is not None:
+            raise ConfigError(f"The head of this folder {reason}.", path=root / name, advice="Rename the folder.")
+    heads = {name: HeadConfig.model_construct(buckets=_buckets(root, name)) for name in names}
     if not heads:
         return None
     return LibraryConfig.model_validate(
@@ -63,16 +68,35 @@ def _buckets(root: Path, head: str) -> dict[str, tuple[str, ...]]:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Names of the folders in `folder`, sorted; hidden ones and such as read like a pattern are left out."""
+    """Names of the folders in `folder`, sorted; hidden ones and such as read like a pattern are left out.
+
+    A name that is no text is refused, not left out: without one of its buckets a head would learn another question.
+    """
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _counts(entry))
+            names = sorted(entry.name for entry in entries if _counts(entry))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ConfigError(
             f"The workspace cannot be read: {error.strerror}.", path=folder, advice="Look at its permissions."
         ) from error
+    for name in names:
+        if not _is_text(name):
+            raise ConfigError(
+                "The name of a folder is not UTF-8, so no head or bucket can be called so.",
+                path=folder / name,
+                advice="Rename the folder, or move it out of heads/.",
+            )
+    return names
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _counts(entry: os.DirEntry[str]) -> bool:

@@ -152,7 +152,7 @@ def export(session: Session, destination: Path) -> ExportOutcome:
 def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -> CleanOutcome:
     """Remove the checkpoints and head files of the head called `head`, or of all, and take them out of use.
 
-    Labels, vectors and the history of trainings stay; the next training begins anew.
+    Also of heads that were trained once and that the config or the workspace names no more. Labels, vectors and the history of trainings stay; the next training begins anew.
 
     Raises:
         UsageError: there is no such head.
@@ -161,7 +161,8 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
     trained: list[str] = []
     removed: list[Path] = []
     kept: list[Path] = []
-    for name in session.heads(head):
+    known = dict.fromkeys([*session.heads(), *heads.names(session.catalog)])
+    for name in known if head is None else [head] if head in known else session.heads(head):
         history = heads.history(session.catalog, name)
         checkpoint = home.checkpoints_dir / f"{name}.pt"
         files_kept = [home.heads_dir / version.file for version in history if version.file is not None]
@@ -185,25 +186,36 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
 def is_ours(home: Home, path: Path) -> bool:
     """Whether the file at `path` is still what keeprate wrote there."""
     try:
-        return path.is_file() and _digest(path.read_bytes()) == _ledger(home).get(str(path))
+        return path.is_file() and _digest(path.read_bytes()) == _ledger(home).get(_key(home, path))
     except OSError:
         return False
 
 
 def _note(home: Home, written: dict[Path, bytes]) -> None:
     """Remember what was written where."""
-    ledger = _ledger(home) | {str(path): _digest(data) for path, data in written.items()}
+    ledger = _ledger(home) | {_key(home, path): _digest(data) for path, data in written.items()}
     home.data_dir.mkdir(parents=True, exist_ok=True)
     replace_file(_ledger_file(home), json.dumps(ledger, indent=1, sort_keys=True).encode())
 
 
 def _ledger(home: Home) -> dict[str, str]:
-    """Path → digest of each checkpoint that keeprate wrote. A damaged one means: nothing there is ours."""
+    """Place → digest of each checkpoint that keeprate wrote. A damaged one means: nothing there is ours."""
     try:
         ledger = json.loads(_ledger_file(home).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {str(path): str(digest) for path, digest in ledger.items()} if isinstance(ledger, dict) else {}
+    if not isinstance(ledger, dict):
+        return {}
+    return {_key(home, Path(place)): str(digest) for place, digest in ledger.items()}
+
+
+def _key(home: Home, path: Path) -> str:
+    """What the ledger calls `path`: as seen from the folder that `out/` lies in, for that one may be moved as a whole.
+
+    Places elsewhere are absolute; so was every one in the ledgers of older keeprates.
+    """
+    base = home.checkpoints_dir.parent
+    return str(path.relative_to(base) if path.is_relative_to(base) else path)
 
 
 def _ledger_file(home: Home) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from keeprate.catalog import (
@@ -217,12 +218,17 @@ def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
         metrics=metrics,
         f1=_f1(metrics),
         kind=version.kind if version else None,
-        checkpoint=details.get("checkpoint"),
+        checkpoint=_checkpoint(session, details.get("checkpoint")),
         checkpoint_note=details.get("checkpoint_note"),
         reason=version.reason if version else None,
         last_attempt=history[0].reason if history and history[0] is not version else None,
         first_guess=version is None and kept_bucket(session, name) is not None,
     )
+
+
+def _checkpoint(session: Session, written: str | None) -> str | None:
+    """Where a checkpoint lies by now: a workspace may have been moved since it was `written`."""
+    return None if written is None else str(session.home.checkpoints_dir / Path(written).name)
 
 
 def _f1(metrics: dict[str, Any] | None) -> float | None:
