@@ -54,9 +54,8 @@ def test_copies_follow_the_head_and_keep_their_times(source: Path, target: Path)
 
     again = file(target, source, a="x", b="x", c="y")
     assert not any(one.copied for one in again.values())
-    (source / "b.jpg").unlink()
-    file(target, source, a="y", c="y")
-    assert tree(target) == {"y/a.jpg": "a", "y/c.jpg": "c"}
+    file(target, source, a="y", b="y", c="y")
+    assert tree(target) == {"y/a.jpg": "a", "y/b.jpg": "b", "y/c.jpg": "c"}
     assert not (target / "x").exists(), "emptied by us"
 
 
@@ -73,11 +72,44 @@ def test_what_somebody_else_put_there_stays(source: Path, target: Path) -> None:
     }  # fmt: skip
 
 
-def test_an_edited_source_replaces_its_copy(source: Path, target: Path) -> None:
-    file(target, source, a="x")
-    (source / "a.jpg").write_text("new")
-    assert file(target, source, a="x")["a"].copied
-    assert tree(target) == {"x/a.jpg": "n"}
+def test_a_card_that_is_used_again_costs_no_copy(source: Path, target: Path) -> None:
+    """The earlier copies may be the only ones: what is gone stays, and a new photo of the same name gets a number."""
+    file(target, source, a="x", b="x", c="x")
+    (source / "a.jpg").write_text("new photo, same bucket")
+    (source / "b.jpg").write_text("new photo, other bucket")
+    (source / "c.jpg").unlink()
+    filings = [Filing(str(source / "a.jpg"), "x"), Filing(str(source / "b.jpg"), "y")]
+    foreseen = FiledCopies(target, "keep", source)
+    foreseen.foresee(filings)
+    assert (foreseen.removed, foreseen.orphaned) == (0, 3)
+    for _ in range(2):
+        copies = FiledCopies(target, "keep", source)
+        assert all(one.path for one in copies.file(filings))
+        assert (copies.removed, copies.orphaned) == (0, 3)
+        assert tree(target) == {"x/a.jpg": "a", "x/a (2).jpg": "n", "x/b.jpg": "b", "x/c.jpg": "c", "y/b.jpg": "n"}
+    filings[1] = Filing(str(source / "b.jpg"), "x")
+    copies = FiledCopies(target, "keep", source)
+    list(copies.file(filings))
+    assert (copies.removed, copies.orphaned) == (1, 3)
+    assert "y/b.jpg" not in tree(target)
+
+
+def test_a_copy_goes_only_once_its_successor_is_there(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file(target, source, a="x", b="x")
+
+    def fail(one: Path, to: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("keeprate.service.filed_copies.copy_file", fail)
+    assert file(target, source, a="y", b="y")["a"].path is None
+    monkeypatch.undo()
+    assert tree(target) == {"x/a.jpg": "a", "x/b.jpg": "b"}
+    (target / "y").rmdir()
+    (target / "y").symlink_to("x")  # one folder with two names
+    file(target, source, a="y")
+    assert tree(target)["x/a.jpg"] == "a"
 
 
 def test_a_source_that_cannot_be_read_now_keeps_its_copy(source: Path, target: Path) -> None:

@@ -41,8 +41,8 @@ def classify(
 ) -> None:
     """Copy the pictures of a folder into one folder for each bucket; nothing in the folder itself is changed.
 
-    What the head is not sure of goes to `uncertain`. A second run clears its own earlier copies that belong elsewhere
-    by then; nothing else in the destination is ever removed or overwritten.
+    What the head is not sure of goes to `uncertain`. A second run moves its own earlier copies that belong elsewhere by
+    then; nothing else in the destination is ever removed or overwritten.
     """
     from keeprate.cli.steps import at_work
     from keeprate.service.classifying import classify as do_classify
@@ -99,6 +99,11 @@ def _tell_classified(outcome: ClassifyOutcome, *, margin: float, dry_run: bool, 
         say(
             f"{outcome.copied} copied to {outcome.destination}, {outcome.unchanged} lay there already, "
             f"{outcome.removed} of an earlier run removed."
+        )
+    if outcome.orphaned:
+        say(
+            f"{outcome.orphaned} copies of earlier runs stay there although their pictures are not in the folder any "
+            "more: they may be the only ones."
         )
     if outcome.pictures:
         buckets = tuple(outcome.pictures[0].probabilities)

@@ -63,6 +63,8 @@ class ClassifyOutcome:
     """Copies that lay there already."""
     removed: int
     """Copies of an earlier run that belonged elsewhere by now; in a dry run: that would be removed."""
+    orphaned: int
+    """Copies of earlier runs that stay: their picture is gone from the source, or is another one by now."""
     subfolders: int
     """Folders in the source that were left out."""
     other_files: int
@@ -110,7 +112,9 @@ def classify(
     filed: dict[str, str] = {}
     failed: list[Unreadable] = []
     copied = 0
-    if not dry_run and filings:
+    if dry_run:
+        copies.foresee(filings)
+    elif filings:
         for done, one in enumerate(copies.file(filings), start=1):
             copied += one.copied
             if one.path is None:
@@ -130,7 +134,8 @@ def classify(
         counts={name: names.count(name) for name in folders},
         copied=copied,
         unchanged=len(filed) - copied,
-        removed=len(copies.stale(filings)) if dry_run else copies.removed,
+        removed=copies.removed,
+        orphaned=copies.orphaned,
         subfolders=found.subfolders,
         other_files=found.other_files,
     )

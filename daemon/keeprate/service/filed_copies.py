@@ -1,8 +1,9 @@
 """A folder of copies that keeprate sorted: never overwrites, and clears only what it can prove to be its own.
 
 `.keeprate-classified.json` in the folder records every copy *before* it is made, with its SHA-256. A copy of an
-earlier run that belongs elsewhere now, or whose source is gone, is removed only while it is byte for byte what was
-recorded; whatever else lies in the folder is somebody's and stays.
+earlier run is removed only once the same bytes, read from its source, lie where they belong now, and while it still
+holds them itself. A copy whose source is gone, or holds another photo by now (a memory card used again), may be the
+only one left: it stays, as does whatever else lies in the folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
@@ -82,11 +83,19 @@ class FiledCopies:
         self._ours = ours
         self._others = [one for one in recorded if one is not ours.get(one.path)]
         """Copies by other heads or from other folders: none of this run's business."""
+        self._earlier: dict[str, list[Copy]] = {}
+        """Source → its copies by earlier runs that were not looked at yet."""
+        for one in ours.values():
+            self._earlier.setdefault(one.source, []).append(one)
+        self._emptied: set[Path] = set()
+        """Folders that a copy was removed from."""
         self.removed = 0
-        """Stale copies that were removed."""
+        """Copies of earlier runs that lay in another bucket and were removed."""
+        self.orphaned = 0
+        """Copies of earlier runs that stay because their source is gone or is another photo by now."""
 
     def file(self, filings: Sequence[Filing]) -> Iterator[Filed]:
-        """Bring the folder up to date, one file after the other; stale copies went by the time of the first one.
+        """Bring the folder up to date, one file after the other.
 
         Raises:
             OSError: the folder cannot be written to, or the disk is full. What was copied is recorded.
@@ -95,38 +104,53 @@ class FiledCopies:
         for name in {"", *(filing.folder for filing in filings)}:
             (self._folder / name).mkdir(exist_ok=True)
             sweep_temporaries(self._folder / name, minimum_age_s=0)  # nobody else fills this folder
-        self._clear_stale(filings)
         for start in range(0, len(filings), RECORDED_AT_ONCE):
             yield from self._file_some(filings[start : start + RECORDED_AT_ONCE])
-
-    def stale(self, filings: Sequence[Filing]) -> list[Copy]:
-        """Recorded copies that belong elsewhere now, or whose source is gone (not: cannot be read at the moment)."""
-        folders = {filing.source: filing.folder for filing in filings}
-
-        def is_stale(one: Copy) -> bool:
-            if one.source in folders:
-                return folders[one.source] != str(PurePosixPath(one.path).parent)
-            return not os.path.lexists(one.source)
-
-        return [one for one in self._ours.values() if is_stale(one)]
-
-    def _clear_stale(self, filings: Sequence[Filing]) -> None:
-        """Remove stale copies that nobody has changed, and folders that are empty by that."""
-        stale = self.stale(filings)
-        needed = {filing.folder for filing in filings}
-        for one in stale:
-            del self._ours[one.path]
-            place = self._folder / one.path
-            if _inside(place, self._folder) and remove_copy(place, sha256=one.sha256):
-                self.removed += 1
-                if place.parent.name not in needed:
-                    with contextlib.suppress(OSError):  # not empty
-                        place.parent.rmdir()
-        if stale:
+        self._count_lost()
+        if self.removed:
+            self._remove_empty({filing.folder for filing in filings})
             self._record()
 
+    def foresee(self, filings: Sequence[Filing]) -> None:
+        """Set `removed` and `orphaned` to what `file` would, and change nothing."""
+        for filing in filings:
+            if filing.source in self._earlier:
+                with contextlib.suppress(OSError):
+                    moved = self._settle(filing, digest_file(Path(filing.source)))
+                    self.removed += sum(_same(self._folder / one.path, one.sha256) for one in moved)
+        self._count_lost()
+
+    def _settle(self, filing: Filing, sha256: str) -> list[Copy]:
+        """The earlier copies of a source, which holds `sha256` now, that lie in the wrong folder; counts orphans."""
+        earlier = self._earlier.pop(filing.source, [])
+        self.orphaned += sum(one.sha256 != sha256 and os.path.lexists(self._folder / one.path) for one in earlier)
+        return [one for one in earlier if one.sha256 == sha256 and str(PurePosixPath(one.path).parent) != filing.folder]
+
+    def _count_lost(self) -> None:
+        """Count as orphans the copies whose source is not there any more (not: cannot be read at the moment)."""
+        for source, copies in self._earlier.items():
+            if not os.path.lexists(source):
+                self.orphaned += sum(os.path.lexists(self._folder / one.path) for one in copies)
+
+    def _clear(self, filing: Filing, path: str, sha256: str) -> None:
+        """`filing` lies at `path`: remove its copies in other folders, unless somebody has changed them."""
+        for one in self._settle(filing, sha256):
+            place = self._folder / one.path
+            if not _inside(place, self._folder) or _is_one_file(place, self._folder / path):
+                continue
+            if remove_copy(place, sha256=one.sha256):
+                self.removed += 1
+                self._emptied.add(place.parent)
+                del self._ours[one.path]
+
+    def _remove_empty(self, needed: Collection[str]) -> None:
+        for folder in self._emptied:
+            if folder.name not in needed:
+                with contextlib.suppress(OSError):  # not empty
+                    folder.rmdir()
+
     def _file_some(self, filings: Sequence[Filing]) -> Iterator[Filed]:
-        planned: list[Copy] = []
+        planned: list[tuple[Filing, Copy]] = []
         for filing in filings:
             try:
                 sha256 = digest_file(Path(filing.source))
@@ -135,13 +159,17 @@ class FiledCopies:
                 yield Filed(filing.source, None, copied=False, reason=_told(error))
                 continue
             if found.exists:
+                self._clear(filing, found.path, sha256)
                 yield Filed(filing.source, found.path, copied=False)
                 continue
-            planned.append(self._plan(filing.source, found.path, sha256))
+            planned.append((filing, self._plan(filing.source, found.path, sha256)))
         if planned:
             self._record()
-        for copy in planned:
-            yield self._copy(copy)
+        for filing, copy in planned:
+            filed = self._copy(copy)
+            if filed.path is not None:
+                self._clear(filing, filed.path, self._ours.get(filed.path, copy).sha256)
+            yield filed
 
     def _plan(self, source: str, path: str, sha256: str) -> Copy:
         copy = self._ours[path] = Copy(self._head, source, path, sha256)
@@ -182,8 +210,6 @@ class FiledCopies:
                 return _Place(path, exists=False)
             if _same(place, sha256):
                 return _Place(path, exists=True)
-            if known is not None and remove_copy(place, sha256=known.sha256):  # the source was edited since
-                return _Place(path, exists=False)
         raise AssertionError("there is always a next number")
 
     def _record(self) -> None:
@@ -203,6 +229,14 @@ def _same(place: Path, sha256: str) -> bool:
         return digest_file(place) == sha256
     except OSError:
         return False  # a folder, a broken link: somebody's
+
+
+def _is_one_file(one: Path, other: Path) -> bool:
+    """Whether two names lead to one file: a folder may be a link to the other, or a disk not tell `a` from `A`."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _inside(place: Path, folder: Path) -> bool:
