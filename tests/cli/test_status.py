@@ -71,3 +71,9 @@ def test_a_head_without_training_or_without_measurements_says_so() -> None:
     imported = list(detail(replace(HOTDOG, kind="mlp", checkpoint=None, checkpoint_note=None, f1=None)))
     assert "Scores:     version 3, network (256-128)" in imported
     assert not any(line.startswith("Accuracy") for line in imported)
+
+
+def test_a_head_with_fewer_than_two_buckets_is_of_no_type() -> None:
+    lone = replace(WEATHER, name="lone", buckets=("one",), labels={"one": 3}, images=3)
+    assert list(summary((lone,)))[1].split()[:3] == ["lone", "—", "one(3)"]
+    assert "Type:       —" in list(detail(lone))

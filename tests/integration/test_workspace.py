@@ -71,6 +71,26 @@ def test_a_head_that_cannot_be_trained_is_named_and_the_others_are(workspace: Pa
     assert labels_of("sharp") == {"positive": 12, "negative": 12}
 
 
+def test_a_bucket_of_nothing_but_broken_pictures_is_named(workspace: Path) -> None:
+    bucket = workspace / "heads" / "sharp" / "blank"
+    bucket.mkdir()
+    for number in range(3):
+        (bucket / f"{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture %d" % number)
+    done = run("train", "--head", "sharp")
+    assert done.code == 2, done.out
+    assert "The head 'sharp' has no picture that could be read in 'blank'" in done.err
+    assert "“blank” has none" in keeprate("train")
+
+
+def test_a_folder_that_was_not_looked_at_yet_counts_nothing(workspace: Path) -> None:
+    for command in (("status",), ("status", "--head", "sharp")):
+        told = keeprate(*command)
+        assert "not looked at yet: `keeprate embed` or `keeprate train` does it" in told
+        assert "needs 2 more" not in told
+    keeprate("embed")
+    assert "not looked at" not in keeprate("status") + keeprate("status", "--head", "sharp")
+
+
 def test_a_workspace_without_heads_and_one_that_is_not_there(workspace: Path, tmp_path: Path) -> None:
     (tmp_path / "bare").mkdir()
     for command in (("train",), ("embed",), ("sync",)):

@@ -36,8 +36,11 @@ def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(now)
     elif head is not None:
-        for line in detail(now.heads[0]):
+        looked_at = _looked_at(now)
+        for line in detail(now.heads[0], looked_at=looked_at):
             say(line)
+        if not looked_at:
+            say(f"\n{_not_looked_at(now)}")
     else:
         _show(now)
 
@@ -59,10 +62,23 @@ def _show(now: Status) -> None:
     for line in summary(now.heads):
         say(line)
     say("")
-    for head in now.heads:
-        say(_decision(head))
+    if _looked_at(now):
+        for head in now.heads:
+            say(_decision(head))
+    else:
+        say(_not_looked_at(now))
     say("")
     _show_work(now)
+
+
+def _looked_at(now: Status) -> bool:
+    """Whether anything is known of any folder: before, every count is 0 and means nothing."""
+    return any(library.scanned_at is not None for library in now.libraries)
+
+
+def _not_looked_at(now: Status) -> str:
+    does = "`keeprate embed` or `keeprate train` does it" if now.workspace else "`keeprate sync` does it"
+    return f"The folders were not looked at yet: {does}."
 
 
 def _show_work(now: Status) -> None:
@@ -90,9 +106,13 @@ def summary(heads: tuple[HeadStatus, ...]) -> Iterator[str]:
         f1 = "—" if head.f1 is None else f"{head.f1:.2f}"
         trained = "no" if head.version is None else "yes"
         yield (
-            f"{head.name:<{width}}  {head.type:<10}  {_shortened(head):<{BUCKETS_WIDTH}}{head.images:>6}  "
+            f"{head.name:<{width}}  {_type(head):<10}  {_shortened(head):<{BUCKETS_WIDTH}}{head.images:>6}  "
             f"{trained:<7}  {f1}"
         )
+
+
+def _type(head: HeadStatus) -> str:
+    return head.type if len(head.buckets) > 1 else "—"
 
 
 def _shortened(head: HeadStatus) -> str:
@@ -120,15 +140,15 @@ def _decision(head: HeadStatus) -> str:
     return said + (f"\n  last attempt: {head.last_attempt}" if head.last_attempt else "")
 
 
-def detail(head: HeadStatus) -> Iterator[str]:
-    """Headmaster's lines, then ours."""
+def detail(head: HeadStatus, *, looked_at: bool = True) -> Iterator[str]:
+    """Headmaster's lines, then ours; what is missing only if its folders were `looked_at`."""
     from keeprate.learning.metrics import Metrics
 
     metrics = None if head.metrics is None else Metrics.from_json(json.dumps(head.metrics))
     buckets = ", ".join(f"{bucket} ({head.labels[bucket]})" for bucket in head.buckets)
     for name, value in (
         ("Head", head.name),
-        ("Type", head.type),
+        ("Type", _type(head)),
         ("Model", head.model or "—"),
         ("Trained", local(head.trained_at or "")[:10] or "—"),
         ("Buckets", buckets or "—"),
@@ -153,7 +173,7 @@ def detail(head: HeadStatus) -> Iterator[str]:
         if head.checkpoint_note:
             yield f"  {head.checkpoint_note}"
         yield f"\n{head.reason}"
-    else:
+    elif looked_at:
         yield f"\nNot trained yet{f': it {head.missing}' if head.missing else ''}."
     if head.last_attempt:
         yield f"Last attempt: {head.last_attempt}"

@@ -152,7 +152,8 @@ def export(session: Session, destination: Path) -> ExportOutcome:
 def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -> CleanOutcome:
     """Remove the checkpoints and head files of the head called `head`, or of all, and take them out of use.
 
-    Also of heads that were trained once and that the config or the workspace names no more. Labels, vectors and the history of trainings stay; the next training begins anew.
+    Also of heads that were trained once and that the config or the workspace names no more. Labels, vectors and the
+    history of trainings stay; the next training begins anew.
 
     Raises:
         UsageError: there is no such head.

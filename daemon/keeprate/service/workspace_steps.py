@@ -5,7 +5,7 @@ Whoever comes from headmaster has no `scan` and no daemon: pictures are dropped 
 
 from __future__ import annotations
 
-from keeprate.catalog import labels
+from keeprate.catalog import embeddings, labels, models
 from keeprate.errors import KeeprateError
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.scanning import ScanOutcome, scan
@@ -30,8 +30,8 @@ def prepare(session: Session, worker: WorkerClient, head: str | None = None) -> 
     """Before a training: in a workspace scan, check the head called `head`, embed; elsewhere nothing at all.
 
     Raises:
-        NotTrainableError: the head called `head` has fewer than two buckets or an empty one (without `head` those that
-            can be trained are, and `train_heads` says what the others lack).
+        NotTrainableError: the head called `head` has fewer than two buckets, or one that is empty or whose pictures
+            cannot be read (without `head` those that can be trained are, and `train_heads` says what the others lack).
         UsageError: there is no such head, or none at all.
     """
     if session.home.workspace is None:
@@ -41,7 +41,10 @@ def prepare(session: Session, worker: WorkerClient, head: str | None = None) -> 
     scan(session)
     if head is not None:
         require_buckets(session, head)
-    return embed_all(session, worker)
+    outcome = embed_all(session, worker)
+    if head is not None and not outcome.cancelled:
+        _require_vectors(session, head)
+    return outcome
 
 
 def require_buckets(session: Session, head: str) -> None:
@@ -64,4 +67,18 @@ def require_buckets(session: Session, head: str) -> None:
             path=folder / empty[0],
             advice="Put pictures directly into that folder; `keeprate status` lists those that cannot be read or lie "
             "in two buckets at once.",
+        )
+
+
+def _require_vectors(session: Session, head: str) -> None:
+    """Raise NotTrainableError, naming the head and its buckets, if all pictures of a bucket turned out unreadable."""
+    (buckets,) = session.heads(head).values()
+    said = labels.current(session.catalog, head)
+    readable = embeddings.with_vector(session.catalog, models.active(session.catalog).id, list(said))
+    lacking = [bucket for bucket in buckets if bucket not in {said[key].bucket for key in readable}]
+    if lacking:
+        raise NotTrainableError(
+            f"The head {head!r} has no picture that could be read in {' and '.join(map(repr, lacking))}.",
+            path=session.libraries()[0].root / head / lacking[0],
+            advice="Put other pictures into that folder; `keeprate status` says what is wrong with these.",
         )
