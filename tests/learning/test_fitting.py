@@ -372,6 +372,21 @@ def test_a_change_of_taste_is_promoted() -> None:
     assert against_first(joined(FIRST, turned)).decision.promote
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_head_whose_labels_were_all_withdrawn_is_held_to_those_that_stand(seed: int) -> None:
+    """It cannot be repeated, and what the person wants instead is hard to see: it may not stay on that ground."""
+    withdrawn, standing = clouds((30, 30), distance=4), clouds((15, 15), distance=4, seed=2)
+    contrary = (1 - standing.bucket_indices) ^ (np.random.default_rng(seed).random(30) < 0.4)
+    standing = replace(standing, bucket_indices=contrary.astype(np.intp))
+    contradicted = trained(withdrawn).head
+    decision = against(contradicted, standing, incumbent_trained_on=()).decision
+    assert decision.promote
+    assert decision.reason.startswith("Too few of the labels")
+    assert "the labels that stand contradict it" in decision.reason
+    agreeing = replace(contradicted, buckets=("delete", "keep"))  # the same, with its columns the other way round
+    assert not against(agreeing, standing, incumbent_trained_on=()).decision.promote
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

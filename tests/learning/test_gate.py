@@ -51,6 +51,7 @@ def test_a_head_worse_within_the_noise_is_not_promoted_either() -> None:
     assert decision.interval.low < 0 < decision.difference < decision.interval.high
     assert not decision.promote
     assert "perhaps worse" in decision.reason
+    assert decision.reason.endswith("and learned from no more labels.")
 
 
 def test_unless_it_learned_from_more_labels() -> None:
@@ -124,6 +125,54 @@ def test_the_base_rate_itself_is_not_promoted() -> None:
     decision = decide_first(np.tile([0.25, 0.75], (40, 1)), indices, np.arange(40), seed=0)
     assert decision.difference == pytest.approx(0, abs=1e-12)
     assert not decision.promote
+
+
+def test_what_may_be_chance_is_not_believed_unless_there_are_very_few() -> None:
+    """The same gain in every draw: from ten photos the first version is let in, from forty it must be likelier."""
+    wins, losses = 0.56, 0.43
+    said = np.array([wins] * 6 + [losses] * 4)
+    indices = np.arange(10) % 2
+    few = np.where(np.arange(10) % 2 == 0, said, 1 - said)
+    probabilities = np.stack([few, 1 - few], axis=1)
+    assert decide_first(probabilities, indices, np.arange(10), seed=0).promote
+    groups = np.repeat(np.arange(10), 4)
+    many = decide_first(np.repeat(probabilities, 4, axis=0), np.repeat(indices, 4), groups, seed=0)
+    assert many.difference < 0
+    assert not many.promote
+    assert many.reason.startswith("It perhaps predicts no better than the base rate")
+
+
+def test_who_contradicts_the_labels_gives_way_even_to_a_shrug() -> None:
+    """The person has changed their mind, and what they want now cannot be seen yet: nothing beats something wrong."""
+    indices, truth = photos(60)
+    shrug = classifier(np.zeros(60), noise=1.0, slope=0.2, seed=1)
+    wrong, right = classifier(-truth, noise=0.5), classifier(truth, noise=0.5)
+    alone, over_wrong, over_right = (
+        decide_first(shrug, indices, np.arange(60), seed=0, circumstance="Too few are left", in_use=in_use)
+        for in_use in (None, wrong, right)
+    )
+    assert (alone.promote, over_wrong.promote, over_right.promote) == (False, True, False)
+    assert over_wrong.reason.startswith("Too few are left, and the labels that stand contradict it: the new one")
+    assert "though no better than the base rate (log loss +0." in over_wrong.reason
+    assert over_right.reason == alone.reason
+
+
+def test_too_sure_but_in_good_order_does_not_give_way_to_a_shrug() -> None:
+    indices, truth = photos(60)
+    shrug = classifier(np.zeros(60), noise=1.0, slope=0.2, seed=1)
+    too_sure = classifier(truth, noise=1.0, slope=20)
+    assert not decide_first(shrug, indices, np.arange(60), seed=0, in_use=too_sure).promote
+
+
+@pytest.mark.parametrize(("candidate", "incumbent", "says"), [(0.2, 0.3, "But it"), (0.3, 0.0, "That one")])
+def test_it_says_where_the_one_in_use_is_no_better_than_the_base_rate(
+    candidate: float, incumbent: float, says: str
+) -> None:
+    indices, _ = photos(200)
+    of_candidate, of_incumbent = (classifier(np.zeros(200), noise=1.0, slope=slope) for slope in (candidate, incumbent))
+    reason = decide(of_candidate, of_incumbent, indices, np.arange(200), seed=0).reason
+    assert f" {says} predicts no better than the base rate now (log loss +0." in reason
+    assert "base rate" not in compared(0.2, 0.3).reason
 
 
 def test_the_circumstance_is_told() -> None:

@@ -414,7 +414,8 @@ def _ask_gate(
     signals_version: int | None,
     seed: int,
 ) -> gate.Decision:
-    """Compare with the recipe of the version in use, refitted without the labels that it did not have.
+    """Compare with the recipe of the version in use, refitted without the labels that it did not have; where that
+    cannot be done, with the base rate and what the version in use itself says.
 
     Where both have the same recipe, it is compared with itself: a recipe chosen anew in every fold is told a little
     worse than one that is given, and only the labels shall make a difference.
@@ -431,6 +432,7 @@ def _ask_gate(
             dataset.groups,
             seed=seed,
             circumstance=obstacle or "It is the first version",
+            in_use=None if incumbent is None else _said_of(incumbent, head, dataset, signals_version),
         )
     features = prepare(dataset, background, signal_weight=incumbent.recipe.signal_weight, tempered=incumbent.tempered)
     repeated = evaluate(incumbent.recipe, features, dataset, folds, known=known, seed=seed)
@@ -443,6 +445,20 @@ def _ask_gate(
         seed=seed,
         more_labels=added > lost,
     )
+
+
+def _said_of(
+    incumbent: Head, head: Head, dataset: DataSet, signals_version: int | None
+) -> npt.NDArray[np.float64] | None:
+    """What the version in use itself says of these photos, (n, k) in the order of the data set's buckets; None if it
+    cannot score them.
+    """
+    if incumbent.model_fingerprint != head.model_fingerprint or set(incumbent.buckets) != set(dataset.buckets):
+        return None
+    if incumbent.uses_signals and (dataset.signals is None or incumbent.signals_version != signals_version):
+        return None
+    probabilities = incumbent.probabilities(dataset.vectors, dataset.signals)
+    return probabilities[:, [incumbent.buckets.index(bucket) for bucket in dataset.buckets]]
 
 
 def _why_not_comparable(
