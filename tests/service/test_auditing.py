@@ -73,6 +73,20 @@ def test_who_has_been_moved_since_is_no_suspect_any_more(trained: Session, root:
     assert [suspect.said for suspect in outcome.suspects] == ["delete"]
 
 
+@pytest.mark.parametrize(("lowest_auc", "log_loss", "likely"), [(0.6, 0.5, 2), (0.49, 0.5, 0), (0.6, 0.7, 0)])
+def test_a_head_that_knows_nothing_accuses_nobody(
+    trained: Session, lowest_auc: float, log_loss: float, likely: int
+) -> None:
+    metrics = {"roc_auc_interval": {"low": lowest_auc, "high": 0.9}, "log_loss": log_loss, "base_log_loss": 0.693}
+    with trained.catalog.db.atomic():
+        trained.catalog.conn.execute("UPDATE head_versions SET metrics = ?", (json.dumps(metrics),))
+    (outcome,) = audit(trained)
+    assert (outcome.likely, len(outcome.suspects)) == (likely, likely)
+    assert ("cannot tell the buckets apart" in outcome.remark) == (likely == 0)
+    (listed,) = audit(trained, top=3)
+    assert [suspect.likely for suspect in listed.suspects] == [place < likely for place in range(3)]
+
+
 def test_the_command_shows_writes_csv_and_says_what_is_missing(trained: Session, tmp_path: Path, root: Path) -> None:
     shown = keeprate("labels", "audit")
     assert "of 48 labels, 2 are probably wrong" in shown

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from keeprate.catalog import files, heads, labels, models, out_of_fold
+from keeprate.catalog.heads import HeadVersion
 from keeprate.catalog.labels import Label
 from keeprate.catalog.out_of_fold import OutOfFoldRows
 from keeprate.learning.audit import suspects
@@ -50,7 +52,7 @@ class AuditOutcome:
     photos: int
     """Labels looked at: those that the version learned from and that still stand."""
     likely: int
-    """So many are probably wrong."""
+    """So many are probably wrong; 0 where the head was not seen to tell buckets apart."""
     remark: str
     """A sentence for people: what could not be done, or how far to trust it; empty: nothing to remark."""
     suspects: tuple[Suspect, ...]
@@ -82,25 +84,38 @@ def _audit(session: Session, head: str, top: int | None) -> AuditOutcome:
         )  # fmt: skip
     indices = np.array([version.buckets.index(bucket) for bucket in rows.buckets], np.intp)
     found = suspects(indices, rows.probabilities)
+    likely = 0 if _knows_nothing(version) else found.likely
     registered = any(model.id == version.model_id for model in models.all_models(session.catalog))
     labelled = LabelledPhotos(session, version.model_id if registered else None, standing)
-    shown = min(found.likely, SHOWN) if top is None else top
-    fewest = int(np.bincount(indices, minlength=len(version.buckets)).min())
+    shown = min(likely, SHOWN) if top is None else top
     return AuditOutcome(
         head=head,
         version=version.version,
         photos=len(rows),
-        likely=found.likely,
-        remark=(
-            f"A bucket has only {fewest} labels: the head is still a first guess, and so are its doubts."
-            if fewest < FEW_LABELS
-            else ""
-        ),
+        likely=likely,
+        remark=_remark(version, indices),
         suspects=tuple(
-            _suspect(session, rows, int(row), version.buckets, standing, labelled, likely=place < found.likely)
+            _suspect(session, rows, int(row), version.buckets, standing, labelled, likely=place < likely)
             for place, row in enumerate(found.order[:shown])
         ),
     )
+
+
+def _knows_nothing(version: HeadVersion) -> bool:
+    """Whether out of fold the head was not seen to tell buckets apart: then it disagrees with every other label."""
+    measured = version.metrics
+    if not measured:
+        return False
+    return bool(measured["roc_auc_interval"]["low"] <= 0.5 or measured["log_loss"] >= measured["base_log_loss"])
+
+
+def _remark(version: HeadVersion, indices: npt.NDArray[np.intp]) -> str:
+    if _knows_nothing(version):
+        return "The head cannot tell the buckets apart for certain yet, so that it doubts a label means nothing."
+    fewest = int(np.bincount(indices, minlength=len(version.buckets)).min())
+    if fewest < FEW_LABELS:
+        return f"A bucket has only {fewest} labels: the head is still a first guess, and so are its doubts."
+    return ""
 
 
 def _standing_rows(rows: OutOfFoldRows, standing: dict[str, Label], buckets: tuple[str, ...]) -> OutOfFoldRows:
