@@ -63,6 +63,16 @@ def test_classify_from_the_shell(head: str, unsorted: Path, tmp_path: Path, monk
     assert (none_worked.code, len(json.loads(none_worked.out)["unreadable"])) == (1, 5)
 
 
+def test_copies_in_a_library_of_another_home_teach_it_nothing(head: str, unsorted: Path, tmp_path: Path) -> None:
+    keeprate("classify", "--head", head, "--src", unsorted, "--dest", tmp_path / "theirs")
+    other = {"KEEPRATE_HOME": str(tmp_path / "other-home")}
+    write_photos(tmp_path / "theirs" / "keep", range(20, 21))
+    assert run("init", tmp_path / "theirs", **other).code == 0
+    assert run("scan", **other).code == 0
+    listed = json.loads(run("labels", "list", "--json", **other).out)
+    assert [Path(one["path"]).name for one in listed] == ["IMG_0020.jpg"]
+
+
 def test_what_cannot_be_written_is_said_first(head: str, unsorted: Path, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o555)
     done = run("classify", "--head", head, "--src", unsorted, "--dest", tmp_path / "closed" / "out",

@@ -218,6 +218,47 @@ class FiledCopies:
         replace_file(self._folder / MANIFEST, text.encode())
 
 
+class RecordedCopies:
+    """Which files are copies that `classify` sorted, also for another home: what the records beside and above say.
+
+    Records are read once: make a new one for each batch of questions.
+    """
+
+    def __init__(self) -> None:
+        self.damaged: dict[str, str] = {}
+        """Record that cannot be read → why."""
+        self._records: dict[str, frozenset[str] | None] = {}
+        """Folder → paths of the copies, relative to it; None: what it recorded cannot be read."""
+        self._above: dict[str, list[tuple[frozenset[str] | None, str]]] = {}
+        """Folder → the records that could name files in it, and the way to it from each of them."""
+
+    def names(self, path: str) -> bool | None:
+        """Whether a record names the file at `path` (absolute) as a copy; None: one that might cannot be read."""
+        folder, name = os.path.split(path)
+        if folder not in self._above:
+            self._above[folder] = list(self._records_for(folder))
+        answers = [None if record is None else f"{way}{name}" in record for record, way in self._above[folder]]
+        return True if True in answers else None if None in answers else False
+
+    def _records_for(self, folder: str) -> Iterator[tuple[frozenset[str] | None, str]]:
+        real = Path(os.path.realpath(folder))
+        for above in (real, *real.parents):
+            record = self._record_in(str(above))
+            if record is None or record:
+                way = real.relative_to(above).as_posix()
+                yield record, "" if way == "." else f"{way}/"
+
+    def _record_in(self, folder: str) -> frozenset[str] | None:
+        if folder not in self._records:
+            path = Path(folder, MANIFEST)
+            try:
+                self._records[folder] = frozenset(one.path for one in _load(path))
+            except (OSError, KeeprateError) as error:
+                self._records[folder] = None
+                self.damaged[str(path)] = error.what if isinstance(error, KeeprateError) else str(error)
+        return self._records[folder]
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     path: str

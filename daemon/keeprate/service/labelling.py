@@ -1,7 +1,7 @@
 """Labels from where photos lie: moved into a bucket's folder, out of it, or into the desktop's trash.
 
 `decide` is pure: it takes where every photo lies and what was said before, and returns the labels to append.
-What keeprate itself predicted or wrote never comes here: only places do.
+What keeprate itself predicted or wrote never comes here: only places do, and not those where `classify` put copies.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
 from keeprate.pictures.formats import is_picture
+from keeprate.service.filed_copies import RecordedCopies
 from keeprate.service.managers import managers_for
 from keeprate.service.session import Session
 from keeprate.watching.exclusions import VIEW_MARKER, Exclusions
@@ -128,9 +129,10 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
     `trashed`: content key → original path of photos just found in the desktop's trash.
     """
     appended = 0
+    copies = RecordedCopies()
     for head in session.config.heads():
         unseen: list[str] = []
-        places = _places(session, head, unseen)
+        places = _places(session, head, copies, unseen)
         before = labels.places(session.catalog, head)
         changed = [place for place in places if before.get(place.content_key) != place.bucket]
         decision = decide(
@@ -144,6 +146,7 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
             now=time.time(),
         )
         reports = [(conflict.places[0].path, conflict.reason) for conflict in decision.conflicts]
+        reports += copies.damaged.items()
         with session.catalog.db.atomic():
             if decision.labels:
                 labels.append(session.catalog, decision.labels)
@@ -158,7 +161,7 @@ def _libraries(config: Config, head: str) -> list[tuple[LibraryConfig, HeadConfi
 
 def _unsure(session: Session, head: str, unseen: Collection[str]) -> set[str]:
     """Photos whose label came from where nobody can look now: a library that is offline or not in the config any
-    more, or a folder that cannot be read (`unseen`). That nothing lies there is no decision of the user's.
+    more, or a folder of which nobody knows what lies there (`unseen`). That is no decision of the user's.
     """
     online = tuple(
         f"{library.root}/"
@@ -173,13 +176,19 @@ def _unsure(session: Session, head: str, unseen: Collection[str]) -> set[str]:
     }
 
 
-def _places(session: Session, head: str, unseen: list[str]) -> list[Place]:
+def _places(session: Session, head: str, copies: RecordedCopies, unseen: list[str]) -> list[Place]:
+    """Where photos lie in buckets; folders that cannot be read, or not told from copies, are added to `unseen`."""
     found: list[Place] = []
     for library, settings in _libraries(session.config, head):
         root = str(library.root)
         for path, key in _candidates(session, library.name, root, settings):
             bucket = bucket_of(path, root, settings)
-            if bucket is not None:
+            if bucket is None:
+                continue
+            is_copy = copies.names(path)
+            if is_copy is None:
+                unseen.append(os.path.dirname(path))
+            elif not is_copy:
                 found.append(Place(key, bucket, path))
         found += _linked_places(session, library, settings, unseen)
     return found
