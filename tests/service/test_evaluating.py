@@ -17,6 +17,7 @@ from keeprate.config.edit import add_library
 from keeprate.errors import UsageError
 from keeprate.paths import locate_home
 from keeprate.pictures.content_key import content_key
+from keeprate.service.classifying import classify
 from keeprate.service.evaluating import Evaluation, evaluate
 from keeprate.service.session import Session, open_session
 from support.catalogs import add_file
@@ -86,6 +87,17 @@ def test_what_was_trained_on_is_counted(trained: Session, test_set: Path) -> Non
     assert [Path(one.path).name for one in found.pictures if one.trained_on] == ["IMG_0000.jpg"]
     assert any(note.startswith("1 of these pictures were trained on") for note in found.notes)
     assert any("more than once" in note for note in found.notes)
+
+
+def test_a_test_set_that_classify_made_is_said(trained: Session, tmp_path: Path) -> None:
+    write_photos(tmp_path / "unsorted", range(3))
+    made = tmp_path / "classified"
+    classify(trained, WorkerWithoutProcess(trained), "keep", tmp_path / "unsorted", made, margin=0)
+    for bucket in ("positive", "negative"):
+        write_photos(made / bucket, range(40, 41))
+    found = on(trained, made)
+    assert found.total == 5
+    assert found.notes[0].startswith("3 of these pictures lie where `classify` put them")
 
 
 def test_a_missing_class_is_a_note(trained: Session, test_set: Path) -> None:

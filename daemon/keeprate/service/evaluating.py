@@ -28,6 +28,7 @@ from keeprate.learning.metrics import (
     roc_auc,
 )
 from keeprate.pictures.formats import is_picture
+from keeprate.service.filed_copies import RecordedCopies
 from keeprate.service.judging import Unreadable, judge, trained_version, version_to_judge_by
 from keeprate.service.session import Session
 from keeprate.service.worker_client import WorkerClient
@@ -153,6 +154,12 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
     twice = len(known.paths) - len(set(known.content_keys))
     if twice:
         notes.append(f"{twice} pictures are there more than once")
+    copies = RecordedCopies()
+    guessed = sum(copies.names(path) is not False for path in known.paths)
+    if guessed:
+        notes.insert(
+            0, f"{guessed} of these pictures lie where `classify` put them: the figures compare guesses with guesses"
+        )
     return _evaluation(
         version, known, test_set=str(folder), interval=_interval(known), trained_on=trained_on, notes=notes,
         learned_from=learned_from, unreadable=judgement.unreadable,
