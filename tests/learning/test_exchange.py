@@ -249,6 +249,14 @@ def test_weights_too_large_to_compute_with_are_refused(tmp_path: Path) -> None:
     assert np.isfinite(head.probabilities(np.full((1, SIZE), LARGEST_COMPONENT, np.float32))).all()
 
 
+def test_weights_that_are_only_announced_are_refused(tmp_path: Path) -> None:
+    values = good()
+    values["model_state_dict"]["classifier.3.bias"] = torch.empty(128, device="meta")
+    torch.save(values, tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match=r"classifier.3.bias holds no numbers\.$"):
+        read_checkpoint(tmp_path / "bad.pt")
+
+
 def test_one_flipped_bit_in_the_weights_is_found(tmp_path: Path) -> None:
     torch.save(good(), tmp_path / "hotdog.pt")
     data = bytearray((tmp_path / "hotdog.pt").read_bytes())

@@ -51,6 +51,13 @@ def test_probabilities_follow_the_formula() -> None:
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_weights_that_overflow_give_an_error_and_no_score() -> None:
+    huge = LinearClassifier(np.full((6, 2), 3e38, np.float32), np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="too large for these vectors"):
+        made_head(classifier=huge).probabilities(np.full((1, 4), 1e6, np.float32), SIGNALS[:1])
+
+
 def test_no_photos_no_probabilities() -> None:
     assert made_head().probabilities(VECTORS[:0], SIGNALS[:0]).shape == (0, 2)
 

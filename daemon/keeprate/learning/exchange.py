@@ -377,7 +377,8 @@ def _largest_value(network: MlpClassifier) -> float:
 
 def _array(state: dict[str, Any], name: str, shape: tuple[int, ...], torch: Any) -> npt.NDArray[np.float32]:
     tensor = state[name]
-    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or not tensor.is_floating_point():
+    plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+    if not plain or not tensor.is_floating_point():
         raise TypeError(f"{name} holds no numbers")
     if tuple(tensor.shape) != shape:
         raise ValueError(f"{name} has the shape {tuple(tensor.shape)} instead of {shape}")
