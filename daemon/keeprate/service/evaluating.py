@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from keeprate.catalog import files, labels, out_of_fold
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import UsageError
+from keeprate.learning.calibration import Calibration
 from keeprate.learning.heads import choose_buckets
 from keeprate.learning.metrics import (
+    SMALLEST_PROBABILITY,
     Interval,
     auc_interval,
     average_precision,
@@ -27,9 +29,11 @@ from keeprate.learning.metrics import (
     resampled_auc,
     roc_auc,
 )
+from keeprate.learning.prior_shift import shifted
 from keeprate.pictures.formats import is_picture
 from keeprate.service.filed_copies import RecordedCopies
 from keeprate.service.judging import Unreadable, judge, trained_version, version_to_judge_by
+from keeprate.service.priors import LABELS
 from keeprate.service.session import Session
 from keeprate.service.worker_client import WorkerClient
 
@@ -87,11 +91,11 @@ class Evaluation:
     """Two buckets: P(a picture of the first scores above one of the second); more: mean over buckets, each against
     the rest."""
     roc_auc_interval: Interval | None
-    """95 %, by resampling pictures; for out-of-fold predictions, groups of pictures."""
+    """95 %, by resampling pictures; for out-of-fold predictions, groups of pictures while all their labels stand."""
     average_precision: float | None
     """Of the first bucket; with more than two, the mean over buckets."""
     calibration_error: float
-    """Expected calibration error with bins of equal size."""
+    """Expected calibration error with bins of equal size; of out-of-fold predictions before any prior was applied."""
     keepers_lost: float | None
     """Two buckets: the share of the first bucket's pictures that were put into the second."""
     per_bucket: tuple[BucketResult, ...]
@@ -155,7 +159,7 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
     if twice:
         notes.append(f"{twice} pictures are there more than once")
     copies = RecordedCopies()
-    guessed = sum(copies.names(path) is not False for path in known.paths)
+    guessed = sum(copies.names(path) is True for path in known.paths)
     if guessed:
         notes.insert(
             0, f"{guessed} of these pictures lie where `classify` put them: the figures compare guesses with guesses"
@@ -167,28 +171,64 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
 
 
 def _of_training(session: Session, head: str) -> Evaluation:
-    """Of the version in use, from what its training said out of fold."""
+    """Of the version in use, from what its training said out of fold of the labels that still stand.
+
+    Where the head was moved to another prior, so are the probabilities: they, the threshold and what was chosen then fit
+    together, and to what the head says of new photos. Only the calibration error is of those before, for the labels
+    occur as they occurred there.
+    """
     version = trained_version(session, head)
-    rows = out_of_fold.load(session.catalog, head, version.version)
+    learned_from = out_of_fold.load(session.catalog, head, version.version)
+    rows = learned_from.that_stand(labels.current(session.catalog, head))
     index = {bucket: number for number, bucket in enumerate(version.buckets)}
-    if not len(rows):
+    if not len(learned_from):
         raise UsageError(
             f"There is no test set for the head {head!r}, and nothing is known of its training.",
             advice="Name a folder with one sub-folder for each bucket: --test-dir DIR.",
         )
+    if not len(rows):
+        raise UsageError(
+            f"None of the {len(learned_from)} labels that the head {head!r} learned from stands any more.",
+            advice=f"`keeprate train --head {head}` learns from those that do; --test-dir DIR names a test set.",
+        )
+    notes = []
+    changed = len(learned_from) - len(rows)
+    if changed:
+        notes.append(
+            f"{changed} of the {len(learned_from)} labels that it learned from were changed or withdrawn since: they are "
+            "left out"
+        )
+    said = rows.probabilities.astype(np.float64)
+    probabilities, note = _as_said_now(said, version)
+    notes += [note] if note else []
     known = _Known(
         paths=tuple(_path_of(session, key) for key in rows.content_keys),
         content_keys=rows.content_keys,
         actual=np.array([index[bucket] for bucket in rows.buckets], np.intp),
         predicted=np.array([index[bucket] for bucket in rows.chosen], np.intp),
-        probabilities=rows.probabilities.astype(np.float64),
+        probabilities=probabilities,
     )
     measured = version.metrics.get("roc_auc_interval")
-    interval = Interval(**measured) if measured else _interval(known)
-    return _evaluation(
-        version, known, test_set=None, interval=interval, trained_on=0, notes=[], learned_from=set(rows.content_keys),
-        unreadable=(),
+    interval = Interval(**measured) if measured and not changed else _interval(known)
+    evaluation = _evaluation(
+        version, known, test_set=None, interval=interval, trained_on=0, notes=notes,
+        learned_from=set(rows.content_keys), unreadable=(),
     )  # fmt: skip
+    return replace(evaluation, calibration_error=calibration_error(said, known.actual))
+
+
+def _as_said_now(probabilities: Probabilities, version: HeadVersion) -> tuple[Probabilities, str]:
+    """Out-of-fold probabilities (n, k) moved to the prior that the version is for, and a note; "" if there is none."""
+    prior = version.details.get("prior")
+    if not prior or prior["source"] == LABELS:
+        return probabilities, ""
+    unmoved = Calibration(1.0, (0.0,) * len(version.buckets))
+    moved = shifted(unmoved, np.array(prior["label_shares"]), np.array(prior["shares"]))
+    note = (
+        f"probabilities and threshold are for photos of which {prior['shares'][0]:.1%} are {version.buckets[0]!r}, not "
+        f"{prior['label_shares'][0]:.1%} as among the labels; the calibration error is from before they were moved"
+    )
+    return moved.probabilities(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))), note
 
 
 def _path_of(session: Session, content_key: str) -> str:
