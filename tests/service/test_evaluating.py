@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keeprate.catalog import labels, out_of_fold
+from keeprate.catalog import heads, labels, out_of_fold
 from keeprate.catalog.labels import Label
 from keeprate.catalog.out_of_fold import OutOfFoldRows
 from keeprate.cli.evaluating import confusion_matrix
@@ -119,11 +119,55 @@ def test_without_a_test_set_the_training_answers(trained: Session) -> None:
     for key in rows.content_keys:
         add_file(trained.catalog, f"/p/{key}.jpg", key)
     with trained.catalog.db.atomic():
+        labels.append(trained.catalog, [
+            Label(key, "keep", bucket, "move", 1.0, None)
+            for key, bucket in zip(rows.content_keys, rows.buckets, strict=True)
+        ])  # fmt: skip
         out_of_fold.store(trained.catalog, "keep", 1, rows)
     found = on(trained, None)
     assert (found.test_set, found.correct, found.roc_auc) == (None, 4, 1.0)
     assert found.pictures[1].path == "/p/b.jpg"
     assert found.pictures[1].predicted == "positive", "as its own fold's threshold chose"
+
+    with trained.catalog.db.atomic():  # the person withdraws one label and turns another round
+        labels.append(trained.catalog, [
+            Label("a", "keep", None, "move", 2.0, None), Label("d", "keep", "positive", "move", 2.0, None)
+        ])  # fmt: skip
+    found = on(trained, None)
+    assert [one.path for one in found.pictures] == ["/p/b.jpg", "/p/c.jpg"]
+    assert found.notes == ("2 of the 4 labels that it learned from were changed or withdrawn since: they are left out",)
+    with trained.catalog.db.atomic():
+        labels.append(trained.catalog, [Label(key, "keep", None, "move", 3.0, None) for key in "bc"])
+    with pytest.raises(UsageError, match="None of the 4 labels"):
+        on(trained, None)
+
+
+def test_probabilities_of_the_training_are_moved_with_the_threshold(trained: Session) -> None:
+    """Trained at 1:1 for a library of which one in ten is positive: 0.5 has become 0.1, the threshold with it."""
+    probabilities = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.4, 0.6]], np.float32)
+    told = ("positive", "positive", "negative", "negative")
+    prior = {"source": "given", "label_shares": [0.5, 0.5], "shares": [0.1, 0.9], "intervals": [], "photos": 0}
+    for key in "abcd":
+        add_file(trained.catalog, f"/p/{key}.jpg", key)
+    with trained.catalog.db.atomic():
+        labels.append(trained.catalog, [
+            Label(key, "keep", bucket, "move", 1.0, None) for key, bucket in zip("abcd", told, strict=True)
+        ])  # fmt: skip
+        out_of_fold.store(trained.catalog, "keep", 1, OutOfFoldRows(tuple("abcd"), told, told, probabilities))
+    by_labels = on(trained, None)
+    heads.set_details(trained.catalog, "keep", 1, {"prior": prior})
+    trained.catalog.conn.execute("UPDATE head_versions SET threshold = 0.1")
+    trained.catalog.conn.commit()
+    found = on(trained, None)
+    assert found.pictures[0].probabilities["positive"] == pytest.approx(0.06 / (0.06 + 0.36))
+    assert [one.probabilities["positive"] >= 0.1 for one in found.pictures] == [
+        one.predicted == "positive" for one in found.pictures
+    ]
+    assert found.calibration_error == by_labels.calibration_error
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith(
+        "probabilities and threshold are for photos of which 10.0% are 'positive', not 50.0%"
+    )
 
 
 @pytest.mark.parametrize(

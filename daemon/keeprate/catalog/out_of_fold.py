@@ -5,12 +5,14 @@ Rows of a head's version in use and of its latest version are kept, older ones a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keeprate.catalog.connection import Catalog
+from keeprate.catalog.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,20 @@ class OutOfFoldRows:
 
     def __len__(self) -> int:
         return len(self.content_keys)
+
+    def that_stand(self, standing: Mapping[str, Label]) -> OutOfFoldRows:
+        """Without the photos that the person has thought better of since; `standing` as `labels.current` has it."""
+        kept = [
+            row
+            for row, (key, bucket) in enumerate(zip(self.content_keys, self.buckets, strict=True))
+            if key in standing and standing[key].bucket == bucket
+        ]
+        return OutOfFoldRows(
+            content_keys=tuple(self.content_keys[row] for row in kept),
+            buckets=tuple(self.buckets[row] for row in kept),
+            chosen=tuple(self.chosen[row] for row in kept),
+            probabilities=self.probabilities[kept],
+        )
 
 
 def store(catalog: Catalog, head: str, version: int, rows: OutOfFoldRows) -> None:

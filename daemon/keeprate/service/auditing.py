@@ -75,7 +75,7 @@ def _audit(session: Session, head: str, top: int | None) -> AuditOutcome:
         return AuditOutcome(head, None, 0, 0, "Nothing to look at: it has not been trained yet.", ())
     version = history[0]
     standing = labels.current(session.catalog, head)
-    rows = _standing_rows(out_of_fold.load(session.catalog, head, version.version), standing, version.buckets)
+    rows = out_of_fold.load(session.catalog, head, version.version).that_stand(standing)
     if not len(rows):
         return AuditOutcome(
             head, version.version, 0, 0,
@@ -116,21 +116,6 @@ def _remark(version: HeadVersion, indices: npt.NDArray[np.intp]) -> str:
     if fewest < FEW_LABELS:
         return f"A bucket has only {fewest} labels: the head is still a first guess, and so are its doubts."
     return ""
-
-
-def _standing_rows(rows: OutOfFoldRows, standing: dict[str, Label], buckets: tuple[str, ...]) -> OutOfFoldRows:
-    """Without the photos that the person has thought better of since."""
-    kept = [
-        row
-        for row, (key, bucket) in enumerate(zip(rows.content_keys, rows.buckets, strict=True))
-        if key in standing and standing[key].bucket == bucket and bucket in buckets
-    ]
-    return OutOfFoldRows(
-        content_keys=tuple(rows.content_keys[row] for row in kept),
-        buckets=tuple(rows.buckets[row] for row in kept),
-        chosen=tuple(rows.chosen[row] for row in kept),
-        probabilities=rows.probabilities[kept],
-    )
 
 
 def _suspect(

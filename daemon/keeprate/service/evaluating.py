@@ -173,9 +173,9 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
 def _of_training(session: Session, head: str) -> Evaluation:
     """Of the version in use, from what its training said out of fold of the labels that still stand.
 
-    Where the head was moved to another prior, so are the probabilities: they, the threshold and what was chosen then fit
-    together, and to what the head says of new photos. Only the calibration error is of those before, for the labels
-    occur as they occurred there.
+    Where the head was moved to another prior, so are the probabilities: they, the threshold and what was chosen then
+    fit together, and to what the head says of new photos. Only the calibration error is of those before, for the
+    labels occur as they occurred there.
     """
     version = trained_version(session, head)
     learned_from = out_of_fold.load(session.catalog, head, version.version)
@@ -195,8 +195,8 @@ def _of_training(session: Session, head: str) -> Evaluation:
     changed = len(learned_from) - len(rows)
     if changed:
         notes.append(
-            f"{changed} of the {len(learned_from)} labels that it learned from were changed or withdrawn since: they are "
-            "left out"
+            f"{changed} of the {len(learned_from)} labels that it learned from were changed or withdrawn since: "
+            "they are left out"
         )
     said = rows.probabilities.astype(np.float64)
     probabilities, note = _as_said_now(said, version)
