@@ -65,6 +65,8 @@ def clean(
         say(f"left alone, keeprate did not write it: {path}")
     named = ", ".join(outcome.heads) or "no head"
     say(f"{named} {'would be taken' if dry_run else 'taken'} out of use; `keeprate train` begins anew.")
+    if outcome.marks:
+        say(f"Marks stay in {outcome.marks} places until there is a new head; `keeprate undo --all` takes them back.")
 
 
 @import_app.command("headmaster")

@@ -135,7 +135,8 @@ def _decision(head: HeadStatus) -> str:
 
             said += f"\n  the order is {SENTENCE}"
     else:
-        trained = f"version {head.version}, trained {local(head.trained_at or '')} on {head.model}"
+        model = head.model or "a model that is not registered any more: `keeprate train` makes a new version"
+        trained = f"version {head.version}, trained {local(head.trained_at or '')} on {model}"
         said = f"{head.name}: {trained}: {head.reason}"
     return said + (f"\n  last attempt: {head.last_attempt}" if head.last_attempt else "")
 

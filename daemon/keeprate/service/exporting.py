@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from keeprate.catalog import files, heads, labels
+from keeprate.catalog import files, heads, journal, labels
 from keeprate.catalog.retiring import retire
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.learning.exchange import CheckpointError, write_checkpoint
@@ -58,6 +58,8 @@ class CleanOutcome:
     kept: tuple[str, ...] = ()
     """Checkpoints that keeprate did not write, or that were changed since."""
     dry_run: bool = False
+    marks: int = 0
+    """Places with marks; those written by a head that is out of use are not kept up to date."""
 
 
 def write_exchange(session: Session, head: Head, model_name: str, stand_in: Head | None = None) -> ExchangeFile:
@@ -178,7 +180,8 @@ def clean(session: Session, head: str | None = None, *, dry_run: bool = False) -
             retire(session.catalog, name)  # first: no version may be in use whose file is gone
             for path in ours:
                 path.unlink(missing_ok=True)
-    return CleanOutcome(tuple(trained), tuple(map(str, removed)), tuple(map(str, kept)), dry_run)
+    marks = journal.count_standing(session.catalog)
+    return CleanOutcome(tuple(trained), tuple(map(str, removed)), tuple(map(str, kept)), dry_run, marks)
 
 
 # ---- what is ours ----

@@ -54,9 +54,10 @@ def score(session: Session, head: str | None = None) -> ScoreOutcome:
             found: list[tuple[str, str]] = []
             try:
                 scored += _score_head(session, version)
-            except HeadFileError as error:
-                failed.append(f"{name}: {error.what} {error.advice or ''}".rstrip())
-                found = [(str(error.path), error.what)]
+            except (HeadFileError, ValueError) as error:  # damaged, or its numbers overflow
+                what = error.what if isinstance(error, HeadFileError) else f"The head cannot score: {error}."
+                failed.append(f"{name}: {what} `keeprate train --head {name}` makes a new version.")
+                found = [(str(session.home.heads_dir / str(version.file)), what)]
             with session.catalog.db.atomic():
                 problems.replace_step(session.catalog, "score", f"head {name}", found)
     return ScoreOutcome(scored, guessed, time.monotonic() - started, tuple(failed))
