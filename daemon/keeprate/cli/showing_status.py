@@ -138,6 +138,10 @@ def _decision(head: HeadStatus) -> str:
         model = head.model or "a model that is not registered any more: `keeprate train` makes a new version"
         trained = f"version {head.version}, trained {local(head.trained_at or '')} on {model}"
         said = f"{head.name}: {trained}: {head.reason}"
+        if head.learned_buckets:
+            said += (
+                f"\n  its buckets changed since: it knows {', '.join(head.learned_buckets)} until it is trained anew"
+            )
     return said + (f"\n  last attempt: {head.last_attempt}" if head.last_attempt else "")
 
 

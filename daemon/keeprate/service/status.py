@@ -80,6 +80,8 @@ class HeadStatus:
     """Why the version in use is in use."""
     last_attempt: str | None
     """What became of the latest training, if that is another one."""
+    learned_buckets: tuple[str, ...] | None = None
+    """Those of the version in use, where they are others than `buckets`: it sorts into them until it is trained."""
     first_guess: bool = False
     """No version is in use, and the order is a first guess from sharpness and exposure."""
 
@@ -222,6 +224,7 @@ def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
         checkpoint_note=details.get("checkpoint_note"),
         reason=version.reason if version else None,
         last_attempt=history[0].reason if history and history[0] is not version else None,
+        learned_buckets=version.buckets if version and set(version.buckets) != set(buckets) else None,
         first_guess=version is None and kept_bucket(session, name) is not None,
     )
 
