@@ -65,11 +65,11 @@ def test_classify_from_the_shell(head: str, unsorted: Path, tmp_path: Path, monk
 
 def test_copies_in_a_library_of_another_home_teach_it_nothing(head: str, unsorted: Path, tmp_path: Path) -> None:
     keeprate("classify", "--head", head, "--src", unsorted, "--dest", tmp_path / "theirs")
-    other = {"KEEPRATE_HOME": str(tmp_path / "other-home")}
+    other = str(tmp_path / "other-home")
     write_photos(tmp_path / "theirs" / "keep", range(20, 21))
-    assert run("init", tmp_path / "theirs", **other).code == 0
-    assert run("scan", **other).code == 0
-    listed = json.loads(run("labels", "list", "--json", **other).out)
+    assert run("init", tmp_path / "theirs", KEEPRATE_HOME=other).code == 0
+    assert run("scan", KEEPRATE_HOME=other).code == 0
+    listed = json.loads(run("labels", "list", "--json", KEEPRATE_HOME=other).out)
     assert [Path(one["path"]).name for one in listed] == ["IMG_0020.jpg"]
 
 

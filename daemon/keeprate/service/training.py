@@ -293,7 +293,9 @@ def _record(
         save_head(result.exchange, stand_in_file(session.home.heads_dir / file))
     warnings = details.warnings
     promised = None if details.reject_threshold is None else details.reject_threshold.sentence
-    verdict = "It is in use because you asked for it." if by_hand else result.decision.reason
+    verdict = result.decision.reason
+    if by_hand and not result.decision.promote:
+        verdict = f"It is in use because you asked for it. {verdict}"
     version = HeadVersion(
         head=head.name,
         version=head.version,
