@@ -63,7 +63,7 @@ def test_widths_that_do_not_fit_are_refused() -> None:
         scale.apply(vectors, None)
 
 
-def test_only_vectors_without_negative_components_are_worth_tempering() -> None:
+def test_only_vectors_with_few_negative_components_are_worth_tempering() -> None:
     generator = np.random.default_rng(0)
     signed = generator.normal(size=(50, 8)).astype(np.float32)
     assert not worth_tempering(signed)
