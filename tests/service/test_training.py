@@ -120,6 +120,16 @@ def test_probabilities_follow_the_prior_and_decisions_stay(sorted_photos: Sessio
     assert (after.choose(now) == indices).mean() > 0.8
 
 
+def test_a_version_with_a_prior_of_its_own_is_judged_by_the_labels(sorted_photos: Session) -> None:
+    train(sorted_photos, TrainTask("keep"))
+    plain = _head(sorted_photos)
+    train(sorted_photos, TrainTask("keep", prior=0.1))
+    incumbent = _incumbent(sorted_photos, models.active(sorted_photos.catalog), "keep")
+    assert incumbent is not None
+    assert incumbent.head.version == 2
+    assert incumbent.head.calibration.offsets == pytest.approx(plain.calibration.offsets)
+
+
 def test_the_prior_is_estimated_from_photos_without_a_label(sorted_photos: Session) -> None:
     outcome = train(sorted_photos, TrainTask("keep", prior="estimate"))
     assert outcome.details is not None

@@ -44,9 +44,10 @@ from keeprate.learning.candidates import (
     usual_slope,
 )
 from keeprate.learning.dataset import FEW_LABELS, DataSet
-from keeprate.learning.heads import IMPORTED, Head, Recipe, choose_buckets
+from keeprate.learning.heads import Head, Recipe, choose_buckets
 from keeprate.learning.metrics import Interval, Metrics, best_f1_threshold, measure, roc_auc
 from keeprate.learning.splits import Folds, make_folds, sample_groups
+from keeprate.learning.succession import Incumbent, ask_gate, why_another
 
 ENOUGH_TO_CHOOSE: Final = 2000
 """From more labels than this, so many are drawn to choose the recipe on; the head itself learns from all."""
@@ -180,17 +181,16 @@ def train(
         best = found[_best(found, min(dataset.bucket_counts()))]
         metrics = _measure(dataset, folds, out_of_fold, chosen_threshold, seed)
         head = maker.head(best, _calibration(best, dataset), chosen_threshold, metrics)
-        decision = _ask_gate(
-            head,
+        decision = ask_gate(
+            best,
+            out_of_fold.probabilities,
             dataset,
             folds,
-            out_of_fold,
-            best,
             seen,
-            incumbent,
-            frozenset(incumbent_trained_on),
-            signals_version,
-            seed,
+            Incumbent(incumbent, frozenset(incumbent_trained_on)) if incumbent else None,
+            model_fingerprint=model_fingerprint,
+            signals_version=signals_version,
+            seed=seed,
         )
         ungrouped = _ungrouped_roc_auc(best, dataset, metrics, seed)
         exchanged = _exchange(maker, folds, seen, best, threshold, seed) if exchange else None
@@ -314,14 +314,8 @@ def _ungrouped_roc_auc(best: Candidate, dataset: DataSet, metrics: Metrics, seed
 
 
 def _mean_roc_auc(candidate: Candidate, dataset: DataSet) -> float:
-    return float(
-        np.mean(
-            [
-                roc_auc(candidate.calibrated[:, bucket], dataset.bucket_indices == bucket)
-                for bucket in range(len(dataset.buckets))
-            ]
-        )
-    )
+    buckets = range(len(dataset.buckets))
+    return float(np.mean([roc_auc(candidate.calibrated[:, one], dataset.bucket_indices == one) for one in buckets]))
 
 
 def _results(found: list[Candidate], dataset: DataSet) -> tuple[CandidateResult, ...]:
@@ -370,7 +364,7 @@ def _train_blindly(
         return maker.head(candidate, calibration, chosen_threshold, None)
 
     lone = " and ".join(f"“{bucket}”" for bucket, count in zip(dataset.buckets, counts, strict=True) if count == 1)
-    comparable = incumbent is not None and not _why_another(maker, incumbent)
+    comparable = incumbent is not None and not why_another(incumbent, dataset, maker.model_fingerprint)
     reason = f"With one photo in {lone} nothing can be measured yet"
     decision = gate.Decision(
         not comparable,
@@ -392,97 +386,6 @@ def _train_blindly(
         ),
         warnings=dataset.small_bucket_warnings(),
     )
-
-
-def _why_another(maker: _Maker, incumbent: Head) -> str:
-    if incumbent.model_fingerprint != maker.model_fingerprint:
-        return "The version in use was made for another model and cannot score this one's vectors"
-    if set(incumbent.buckets) != set(maker.dataset.buckets):
-        return "The version in use has other buckets"
-    return ""
-
-
-def _ask_gate(
-    head: Head,
-    dataset: DataSet,
-    folds: Folds,
-    out_of_fold: OutOfFold,
-    best: Candidate,
-    background: Background | None,
-    incumbent: Head | None,
-    incumbent_keys: frozenset[str],
-    signals_version: int | None,
-    seed: int,
-) -> gate.Decision:
-    """Compare with the recipe of the version in use, refitted without the labels that it did not have; where that
-    cannot be done, with the base rate and what the version in use itself says.
-
-    Where both have the same recipe, it is compared with itself: a recipe chosen anew in every fold is told a little
-    worse than one that is given, and only the labels shall make a difference.
-    """
-    known = np.array([key in incumbent_keys for key in dataset.content_keys])
-    added, lost = len(dataset) - int(known.sum()), len(incumbent_keys) - int(known.sum())
-    obstacle = ""
-    if incumbent is not None:
-        obstacle = _why_not_comparable(head, dataset, folds, incumbent, known, signals_version)
-    if incumbent is None or obstacle:
-        return gate.decide_first(
-            out_of_fold.probabilities,
-            dataset.bucket_indices,
-            dataset.groups,
-            seed=seed,
-            circumstance=obstacle or "It is the first version",
-            in_use=None if incumbent is None else _said_of(incumbent, head, dataset, signals_version),
-        )
-    features = prepare(dataset, background, signal_weight=incumbent.recipe.signal_weight, tempered=incumbent.tempered)
-    repeated = evaluate(incumbent.recipe, features, dataset, folds, known=known, seed=seed)
-    same = (head.recipe, head.tempered) == (incumbent.recipe, incumbent.tempered)
-    return gate.decide(
-        best.calibrated if same else out_of_fold.probabilities,
-        repeated.calibrated,
-        dataset.bucket_indices,
-        dataset.groups,
-        seed=seed,
-        more_labels=added > lost,
-    )
-
-
-def _said_of(
-    incumbent: Head, head: Head, dataset: DataSet, signals_version: int | None
-) -> npt.NDArray[np.float64] | None:
-    """What the version in use itself says of these photos, (n, k) in the order of the data set's buckets; None if it
-    cannot score them.
-    """
-    if incumbent.model_fingerprint != head.model_fingerprint or set(incumbent.buckets) != set(dataset.buckets):
-        return None
-    if incumbent.uses_signals and (dataset.signals is None or incumbent.signals_version != signals_version):
-        return None
-    probabilities = incumbent.probabilities(dataset.vectors, dataset.signals)
-    return probabilities[:, [incumbent.buckets.index(bucket) for bucket in dataset.buckets]]
-
-
-def _why_not_comparable(
-    head: Head,
-    dataset: DataSet,
-    folds: Folds,
-    incumbent: Head,
-    known: npt.NDArray[np.bool_],
-    signals_version: int | None,
-) -> str:
-    """Why the version in use cannot be refitted on these photos; empty if it can."""
-    if incumbent.model_fingerprint != head.model_fingerprint:
-        return "The version in use was made for another model and cannot score this one's vectors"
-    if incumbent.recipe == IMPORTED:
-        return "The version in use was imported and cannot be trained again on the same labels"
-    if set(incumbent.buckets) != set(head.buckets):
-        return "The version in use has other buckets"
-    if incumbent.uses_signals and (dataset.signals is None or incumbent.signals_version != signals_version):
-        return "The version in use needs signals that are measured differently now"
-    for fold in range(folds.count):
-        teachers = known & (folds.fold_of != fold)
-        if np.bincount(dataset.bucket_indices[teachers], minlength=len(dataset.buckets)).min() == 0:
-            return "Too few of the labels that the version in use learned from are left to repeat it"
-    return ""
 
 
 def _reliability(metrics: Metrics) -> str:

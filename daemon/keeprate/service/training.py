@@ -25,6 +25,7 @@ from keeprate.learning.gate import Decision
 from keeprate.learning.groups import find_groups
 from keeprate.learning.heads import Head, HeadFileError, save_head
 from keeprate.learning.prior_shift import shifted, shifted_threshold
+from keeprate.learning.succession import Incumbent
 from keeprate.learning.thresholds import RejectThreshold, reject_threshold
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.safe_files import sweep_temporaries
@@ -251,13 +252,7 @@ def _dataset(session: Session, said: _Said, buckets: tuple[str, ...]) -> DataSet
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Incumbent:
-    head: Head
-    trained_on: frozenset[str]
-
-
-def _incumbent(session: Session, model: Model, name: str) -> _Incumbent | None:
+def _incumbent(session: Session, model: Model, name: str) -> Incumbent | None:
     """The head in use and the photos that it was trained on; None if its file is lost or damaged.
 
     Photos that had a label but no vector (broken files) have taught it nothing.
@@ -269,8 +264,12 @@ def _incumbent(session: Session, model: Model, name: str) -> _Incumbent | None:
         head = head_of(session, version)
     except (HeadFileError, OSError):
         return None
+    prior = version.details.get("prior")
+    if prior is not None and prior["source"] != LABELS:  # it is judged by labels, where buckets occur as they do there
+        calibration = shifted(head.calibration, np.array(prior["shares"]), np.array(prior["label_shares"]))
+        head = replace(head, calibration=calibration)
     labelled = labels.photos_labelled_at(session.catalog, name, version.trained_at)
-    return _Incumbent(head, frozenset(labelled) & embeddings.known(session.catalog, model.id, SIGNALS_VERSION))
+    return Incumbent(head, frozenset(labelled) & embeddings.known(session.catalog, model.id, SIGNALS_VERSION))
 
 
 def _record(
