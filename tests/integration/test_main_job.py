@@ -93,6 +93,13 @@ def test_looking_at_the_result_in_every_form(library: Path, tmp_path: Path) -> N
     keeprate("list", "--parquet", tmp_path / "list.parquet")
     parquet = pytest.importorskip("pyarrow.parquet")
     assert parquet.read_table(tmp_path / "list.parquet").num_rows == 20
+    keeprate("list", "--top", "3", "--parquet", tmp_path / "list.parquet")
+    assert parquet.read_table(tmp_path / "list.parquet").num_rows == 3
+    photo = next(library.rglob("*.jpg"))
+    before = photo.read_bytes()
+    slip = run("list", "--parquet", photo)
+    assert (slip.code, photo.read_bytes()) == (2, before)
+    assert "There is something else at this place" in slip.err
 
     why = answer("why", everything[0]["path"])
     assert why["rank"] == 1

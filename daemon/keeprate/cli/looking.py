@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -16,6 +17,10 @@ from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
     from keeprate.service.session import Session
+
+
+PARQUET_MARK = b"PAR1"
+"""Parquet files begin with it: only such a one is replaced by `list --parquet`."""
 
 
 class Order(StrEnum):
@@ -123,6 +128,9 @@ def _write_csv(photos: list[ListedPhoto]) -> None:
 
 
 def _write_parquet(photos: list[ListedPhoto], target: Path) -> None:
+    from keeprate.cli.answer_files import write_answer
+    from keeprate.paths import expanded
+
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -136,10 +144,9 @@ def _write_parquet(photos: list[ListedPhoto], target: Path) -> None:
         | {"content_key": photo.content_key, "label": photo.label, "version": photo.version}
         for photo in photos
     ]
-    try:
-        parquet.write_table(arrow.Table.from_pylist(rows), target)
-    except OSError as error:
-        raise KeeprateError(f"The file cannot be written: {error.strerror or error}.", path=target) from error
+    data = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(rows), data)
+    write_answer(expanded(target), data.getvalue(), PARQUET_MARK)
 
 
 def why(
