@@ -14,6 +14,9 @@ Who does what
     5. `undo` SHALL take back what keeprate wrote and nothing else; if others have changed the place since, it
        SHALL remove only what is still ours.
     6. A photo manager SHALL NOT delete, move or rename a photo, and SHALL NOT change a value that the user set.
+    7. One that can read what a person says in its places (stars, rejects, colours, keywords) sets `reads_marks`;
+       keeprate asks it for every photo file whose places have changed, in every library, whether or not the config
+       names it. `read_marks` SHALL tell the user's values only, and SHALL NOT change anything.
 
 This module imports the standard library only.
 """
@@ -21,7 +24,7 @@ This module imports the standard library only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,6 +50,39 @@ class LibraryPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A file of a photo, and the key of the picture in it."""
+
+    path: Path
+    content_key: str
+
+
+class BurstKind(StrEnum):
+    """Why photos belong together."""
+
+    BURST = "burst"
+    """Taken in one go, of one thing: one of them is enough."""
+    DUPLICATES = "duplicates"
+    """Copies that were resized, compressed or changed a little, whenever they were taken."""
+    BRACKET = "bracket"
+    """An exposure or focus series: all of it is one picture to be made."""
+    PANORAMA = "panorama"
+    """Frames of one wide picture: all of them are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurstPlace:
+    """Where a photo stands among those that are nearly the same."""
+
+    burst: str
+    """What all photos of the group have in common; means nothing by itself."""
+    kind: BurstKind
+    position: int
+    """1 is the best of them."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPhoto:
     """One photo of a library with its score by one head."""
 
@@ -65,6 +101,23 @@ class ScoredPhoto:
     label: str | None
     """The bucket that the user put it in, or None for a photo not reviewed yet."""
     taken_at: datetime | None
+    companions: tuple[PhotoFile, ...] = ()
+    """Files of the same shot with other content (the RAW of a JPEG, an edited copy): marked like the photo, shown
+    once. Sorted by path."""
+    burst: BurstPlace | None = None
+    """None: nothing else is nearly the same."""
+
+    def files(self) -> tuple[PhotoFile, ...]:
+        """Every file that stands for this photo, its copies and companions included."""
+        own = (PhotoFile(path, self.content_key) for path in (self.path, *self.other_paths))
+        return (*own, *self.companions)
+
+
+OfHead = Callable[[str], "MarkRequest | None"]
+
+
+def _no_other_head(_head: str) -> MarkRequest | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +132,52 @@ class MarkRequest:
     photos: Sequence[ScoredPhoto]
     """Best first."""
     last_written: LastWritten
+    of_head: OfHead = _no_other_head
+    """Head name -> the same photos as another head of this library scores them; None if it has no scores."""
+
+
+class Channel(StrEnum):
+    """What viewers show of a mark, wherever it is stored."""
+
+    RATING = "rating"
+    """`-1` (rejected), `1` … `5`."""
+    COLOUR = "colour"
+    """The English name, or what else stands there."""
+    PICK = "pick"
+    """`accepted`, `rejected`, `pending`."""
+    KEYWORD = "keyword"
+    """One keyword, its parents before it with `|` between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value that viewers show and may carry elsewhere."""
+
+    channel: Channel
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserMarks:
+    """What a person said about one photo in the places that one photo manager reads.
+
+    What keeprate wrote there and still stands is left out; so is what says nothing (0 stars).
+    """
+
+    rating: int | None = None
+    """-1 (rejected) or 1–5."""
+    colour: str | None = None
+    """A colour label: `Red`, `Yellow`, `Green`, `Blue`, `Purple` …, or the text that stands there."""
+    pick: str | None = None
+    """A flag: `accepted`, `rejected` or `pending`."""
+    keywords: tuple[str, ...] = ()
+    """Sorted, each once; parents of a hierarchical one before it with `|` between."""
+
+    def shown(self) -> tuple[Shown, ...]:
+        """The same, value by value."""
+        values = [(Channel.RATING, self.rating), (Channel.COLOUR, self.colour), (Channel.PICK, self.pick)]
+        single = [Shown(channel, str(value)) for channel, value in values if value is not None]
+        return (*single, *(Shown(Channel.KEYWORD, keyword) for keyword in self.keywords))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +200,9 @@ class Change:
     """The photo concerned, if it is a single one: a journal entry finds it again after a rename."""
     touches_photo: bool = False
     """True if the photo file itself changes (metadata embedded, times set): its `stat` is recorded afresh."""
+    shows: tuple[Shown, ...] = ()
+    """What of it viewers take for a value of the user's: keeprate remembers it for ever, since a viewer may write it
+    elsewhere later, and keeprate must not take its own word for the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +249,8 @@ class PhotoManager(ABC):
     """
 
     settings_type: ClassVar[type[Any]]
+    reads_marks: ClassVar[bool] = False
+    """Whether `read_marks` can find anything."""
 
     def __init__(self, library: LibraryPlace, settings: Any) -> None:
         self.library = library
@@ -181,3 +285,20 @@ class PhotoManager(ABC):
     def own_folders(self) -> tuple[Path, ...]:
         """Folders that hold nothing but what this photo manager made: never watched, never walked."""
         return ()
+
+    def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:  # noqa: ARG002
+        """Files other than the photo itself where marks of it may stand: those of the names `beside` in its folder.
+
+        Called for every photo at every scan, in the resident process: names only, no file is touched. keeprate reads
+        again when the `stat` of the photo or of one of these has changed (attributes change the `stat` of their file).
+        """
+        return ()
+
+    def read_marks(self, photo: PhotoFile, last_written: LastWritten) -> UserMarks:  # noqa: ARG002
+        """What the user says about a photo file in this photo manager's places.
+
+        Raises:
+            MarkRefusedError: it cannot be told; the text says why.
+            OSError: a place cannot be read.
+        """
+        return UserMarks()

@@ -10,7 +10,9 @@ MIGRATIONS = Migrations("keeprate")
 def is_newer(db: Database) -> bool:
     """Whether a newer keeprate has migrated this catalog further than we know."""
     known = {migration.name for migration in MIGRATIONS.pending(db)}
-    known |= {"m001_write_ahead_log", "m002_tables", "m003_learning"}
+    known |= {
+        "m001_write_ahead_log", "m002_tables", "m003_learning", "m004_user_marks", "m005_companions", "m006_bursts",
+    }  # fmt: skip
     return any(applied.name not in known for applied in MIGRATIONS.applied(db))
 
 
@@ -32,6 +34,73 @@ def m003_learning(db: Database) -> None:
         if statement.strip():
             db.conn.execute(statement)
 
+
+@MIGRATIONS()
+def m004_user_marks(db: Database) -> None:
+    for statement in _USER_MARKS.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+@MIGRATIONS()
+def m005_companions(db: Database) -> None:
+    for statement in _COMPANIONS.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+@MIGRATIONS()
+def m006_bursts(db: Database) -> None:
+    for statement in _BURSTS.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_USER_MARKS = """
+CREATE TABLE user_marks (             -- what the user said about a file, in the places that one photo manager reads
+    path          TEXT NOT NULL,
+    manager       TEXT NOT NULL,
+    library       TEXT NOT NULL,
+    content_key   TEXT NOT NULL,
+    rating        INTEGER,            -- -1, 1-5; NULL: none
+    colour        TEXT,
+    pick          TEXT,
+    keywords      TEXT NOT NULL DEFAULT '[]',   -- JSON array
+    read_at       REAL NOT NULL,
+    PRIMARY KEY (path, manager)
+) STRICT;
+CREATE INDEX user_marks_by_photo ON user_marks (content_key);
+
+CREATE TABLE marks_read (             -- how a file and its sidecars looked when their marks were read
+    path          TEXT PRIMARY KEY,
+    signature     TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE given_marks (            -- every value that keeprate ever showed for a photo: never learned back
+    content_key   TEXT NOT NULL,
+    channel       TEXT NOT NULL,
+    value         TEXT NOT NULL,
+    first_at      REAL NOT NULL,
+    PRIMARY KEY (content_key, channel, value)
+) STRICT;
+"""
+
+_COMPANIONS = """
+CREATE TABLE companions (             -- pictures of one shot (RAW and JPEG, edited copies), also when parted since
+    content_key   TEXT PRIMARY KEY REFERENCES photos,
+    leader        TEXT NOT NULL REFERENCES photos    -- the one that stands for all of them; its own row names itself
+) STRICT;
+CREATE INDEX companions_by_leader ON companions (leader);
+"""
+
+_BURSTS = """
+CREATE TABLE bursts (                 -- photos that are nearly the same
+    content_key   TEXT PRIMARY KEY REFERENCES photos,
+    burst         TEXT NOT NULL,
+    kind          TEXT NOT NULL       -- keeprate.plugin_api.BurstKind
+) STRICT;
+CREATE INDEX bursts_by_burst ON bursts (burst);
+"""
 
 _LEARNING = """
 -- candidates: JSON array, what was compared, best first; details: JSON object, prior, thresholds, groups …

@@ -55,10 +55,9 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         settle_planned(session)
         run_id = runs.begin(session.catalog, "write")
     for library in session.libraries(task.library):
-        request = mark_request(session, library)
+        request = _first_of(session, library, working)
         if request is None:
             continue
-        request = replace(request, photos=_Announced(request.photos, working))
         for name, manager in managers_for(library).items():
             _write_library(session, library, name, manager, request, run_id, tally, working)
     if run_id is not None:
@@ -84,12 +83,24 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
     )
 
 
-def mark_request(session: Session, library: LibraryConfig) -> MarkRequest | None:
-    """The scored photos of a library for its photo managers; None if it is offline or has no head in use."""
+def _first_of(session: Session, library: LibraryConfig, working: Working) -> MarkRequest | None:
+    """What a library's photo managers get: the scores by the head to mark, those by the others when asked for."""
+    if check_root(session, library, exclusions_of(session, library)) is not None:
+        return None
+
+    def of_head(name: str) -> MarkRequest | None:
+        request = mark_request(session, library, name) if name in library.heads else None
+        return None if request is None else replace(request, photos=_Announced(request.photos, working))
+
+    first = of_head(library.head_to_mark)
+    return None if first is None else replace(first, of_head=of_head)
+
+
+def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkRequest | None:
+    """The photos of a library as the head `name` scores them; None if no version of it is in use."""
     catalog = session.catalog
-    name = library.head_to_mark
     version = heads.in_use(catalog, name)
-    if version is None or check_root(session, library, exclusions_of(session, library)) is not None:
+    if version is None:
         return None
     deadly = problems.paths_of(catalog, "mark")
     said = {key: label.bucket for key, label in labels.current(catalog, name).items() if label.bucket is not None}
