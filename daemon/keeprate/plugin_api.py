@@ -57,6 +57,50 @@ class PhotoFile:
     content_key: str
 
 
+class Channel(StrEnum):
+    """What viewers show of a mark, wherever it is stored."""
+
+    RATING = "rating"
+    """`-1` (rejected), `1` … `5`."""
+    COLOUR = "colour"
+    """The English name, or what else stands there."""
+    PICK = "pick"
+    """`accepted`, `rejected`, `pending`."""
+    KEYWORD = "keyword"
+    """One keyword, its parents before it with `|` between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value that viewers show and may carry elsewhere."""
+
+    channel: Channel
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserMarks:
+    """What a person said about one photo in the places that one photo manager reads.
+
+    What keeprate wrote there and still stands is left out; so is what says nothing (0 stars).
+    """
+
+    rating: int | None = None
+    """-1 (rejected) or 1–5."""
+    colour: str | None = None
+    """A colour label: `Red`, `Yellow`, `Green`, `Blue`, `Purple` …, or the text that stands there."""
+    pick: str | None = None
+    """A flag: `accepted`, `rejected` or `pending`."""
+    keywords: tuple[str, ...] = ()
+    """Sorted, each once; parents of a hierarchical one before it with `|` between."""
+
+    def shown(self) -> tuple[Shown, ...]:
+        """The same, value by value."""
+        values = [(Channel.RATING, self.rating), (Channel.COLOUR, self.colour), (Channel.PICK, self.pick)]
+        single = [Shown(channel, str(value)) for channel, value in values if value is not None]
+        return (*single, *(Shown(Channel.KEYWORD, keyword) for keyword in self.keywords))
+
+
 class BurstKind(StrEnum):
     """Why photos belong together."""
 
@@ -106,6 +150,9 @@ class ScoredPhoto:
     once. Sorted by path."""
     burst: BurstPlace | None = None
     """None: nothing else is nearly the same."""
+    said: tuple[Shown, ...] = ()
+    """What the user says about it in any place that photo managers read: who writes stars into one place must not
+    contradict those that the user set in another."""
 
     def files(self) -> tuple[PhotoFile, ...]:
         """Every file that stands for this photo, its copies and companions included."""
@@ -134,50 +181,6 @@ class MarkRequest:
     last_written: LastWritten
     of_head: OfHead = _no_other_head
     """Head name -> the same photos as another head of this library scores them; None if it has no scores."""
-
-
-class Channel(StrEnum):
-    """What viewers show of a mark, wherever it is stored."""
-
-    RATING = "rating"
-    """`-1` (rejected), `1` … `5`."""
-    COLOUR = "colour"
-    """The English name, or what else stands there."""
-    PICK = "pick"
-    """`accepted`, `rejected`, `pending`."""
-    KEYWORD = "keyword"
-    """One keyword, its parents before it with `|` between."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A value that viewers show and may carry elsewhere."""
-
-    channel: Channel
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserMarks:
-    """What a person said about one photo in the places that one photo manager reads.
-
-    What keeprate wrote there and still stands is left out; so is what says nothing (0 stars).
-    """
-
-    rating: int | None = None
-    """-1 (rejected) or 1–5."""
-    colour: str | None = None
-    """A colour label: `Red`, `Yellow`, `Green`, `Blue`, `Purple` …, or the text that stands there."""
-    pick: str | None = None
-    """A flag: `accepted`, `rejected` or `pending`."""
-    keywords: tuple[str, ...] = ()
-    """Sorted, each once; parents of a hierarchical one before it with `|` between."""
-
-    def shown(self) -> tuple[Shown, ...]:
-        """The same, value by value."""
-        values = [(Channel.RATING, self.rating), (Channel.COLOUR, self.colour), (Channel.PICK, self.pick)]
-        single = [Shown(channel, str(value)) for channel, value in values if value is not None]
-        return (*single, *(Shown(Channel.KEYWORD, keyword) for keyword in self.keywords))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
