@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PHOTOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-fast check format bench docs prove-harmless clean
+.PHONY: help demo install test test-fast test-viewers check format bench docs prove-harmless clean
 
 help:  ## List what can be made.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 24
@@ -29,7 +29,10 @@ test: $(VENV)/.dev  ## Run the whole test suite.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(VENV)/.dev  ## Run the tests that take no more than a few seconds each.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not viewers"
+
+test-viewers: $(VENV)/.dev  ## Ask real viewers for their order; skips those that are not installed.
+	$(BIN)/python -m pytest -m viewers tests/viewers
 
 check: $(VENV)/.dev  ## Lint, types, layers, docs: everything that CI runs beside the tests.
 	$(BIN)/ruff check .
