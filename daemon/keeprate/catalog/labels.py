@@ -78,6 +78,26 @@ def places(catalog: Catalog, head: str) -> dict[str, str | None]:
     return dict(rows.fetchall())
 
 
+def latest_places(catalog: Catalog, head: str) -> dict[str, Label]:
+    """content key → the latest place label, withdrawn ones included."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE id IN "
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",
+        (head,),
+    )
+    return {row[0]: Label(*row) for row in rows}
+
+
+def latest(catalog: Catalog, head: str) -> dict[str, Label]:
+    """content key → the latest label of any source, withdrawn ones included."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE id IN "
+        "(SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key)",
+        (head,),
+    )
+    return {row[0]: Label(*row) for row in rows}
+
+
 def place_paths(catalog: Catalog, head: str) -> dict[str, str | None]:
     """content key → where the file or link lay that gave the photo its present place label."""
     rows = catalog.conn.execute(

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from keeprate.catalog import files, labels, libraries, problems
 from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
-from keeprate.pictures.formats import is_picture
 from keeprate.service.filed_copies import RecordedCopies
-from keeprate.service.managers import managers_for
+from keeprate.service.linked_places import TrashedLink, lay_in_view, links_in_buckets, links_in_trash, views_of
 from keeprate.service.session import Session
-from keeprate.watching.exclusions import VIEW_MARKER, Exclusions
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A photo lies in a bucket's folder."""
+    """A photo lies in a bucket's folder, or its link was thrown away."""
 
     content_key: str
     bucket: str
     path: str
+    trashed: bool = False
+    """It is a link that lies in the desktop's trash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def decide(
                 appended.append(Label(key, head, None, LabelSource.MOVE, now, lying[0].path))
         elif before.get(key) != lying[0].bucket:
             source = LabelSource.MOVE if key in seen_elsewhere or key in before else LabelSource.FOLDER
+            source = LabelSource.TRASH if lying[0].trashed else source
             appended.append(Label(key, head, lying[0].bucket, source, now, lying[0].path))
     for key, bucket in before.items():
         if bucket is not None and key not in by_photo and key in present and key not in unsure:
@@ -133,6 +134,7 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
     for head in session.config.heads():
         unseen: list[str] = []
         places = _places(session, head, copies, unseen)
+        places += _thrown_away(session, head, {place.content_key for place in places})
         before = labels.places(session.catalog, head)
         changed = [place for place in places if before.get(place.content_key) != place.bucket]
         decision = decide(
@@ -164,9 +166,10 @@ def _unsure(session: Session, head: str, unseen: Collection[str]) -> set[str]:
     more, or a folder of which nobody knows what lies there (`unseen`). That is no decision of the user's.
     """
     online = tuple(
-        f"{library.root}/"
+        f"{folder}/"
         for library, _ in _libraries(session.config, head)
         if (known := libraries.get(session.catalog, library.name)) is not None and known.offline is None
+        for folder in (library.root, *views_of(library))
     )
     away = tuple(f"{folder}/" for folder in unseen)
     return {
@@ -195,67 +198,44 @@ def _places(session: Session, head: str, copies: RecordedCopies, unseen: list[st
 
 
 def _linked_places(session: Session, library: LibraryConfig, head: HeadConfig, unseen: list[str]) -> list[Place]:
-    """Links in a bucket's folder that lead to photos of the library.
-
-    Whoever sorts in a view folder moves links, not photos, and means the photos. (Only in folders named from the root:
-    for `**/keep` the whole library would have to be searched.)
-    """
-    root, exclude = str(library.root), Exclusions(library.exclude)
-    views = [folder for manager in managers_for(library).values() for folder in manager.own_folders()]
-    targets: dict[str, str] = {}
-    for folders in head.buckets.values():
-        for folder in folders:
-            if folder != TRASH_BUCKET and not folder.startswith("**/"):
-                links = _links_below(os.path.join(root, folder), exclude, unseen)
-                targets.update((link, _target(link, views)) for link in links)
-    real_root = os.path.realpath(root)
-    in_library = {
-        link: root + target[len(real_root) :] for link, target in targets.items() if target.startswith(real_root + "/")
-    }
-    keys = files.content_keys_at(session.catalog, set(in_library.values()), present=True)
-    buckets = {link: bucket_of(link, root, head) for link in in_library}
+    root = str(library.root)
     return [
-        Place(keys[target], bucket, link)
-        for link, target in in_library.items()
-        if target in keys and (bucket := buckets[link]) is not None
+        Place(key, bucket, link)
+        for key, link in links_in_buckets(session, library, head, unseen)
+        if (bucket := bucket_of(link, root, head)) is not None
     ]
 
 
-def _target(link: str, views: Collection[Path]) -> str:
-    """Where a link leads; a relative one that was moved out of a view folder still means what it did there."""
-    target = Path(os.path.realpath(link))
-    if target.exists():
-        return str(target)
-    try:
-        said = Path(link).readlink()
-    except OSError:
-        return str(target)
-    meant = (Path(os.path.realpath(view / said)) for view in views)
-    return str(next((path for path in meant if path.exists()), target))
+def _thrown_away(session: Session, head: str, placed: Collection[str]) -> list[Place]:
+    """Photos whose link in a view folder was put into the desktop's trash, until it is brought back.
 
-
-def _links_below(folder: str, exclude: Exclusions, unseen: list[str]) -> Iterator[str]:
-    """Symbolic links named like pictures, at any depth below `folder`, our own view folders left out.
-
-    Folders that are there but cannot be read are added to `unseen`.
+    Any act with the photo itself (`placed`: those that lie in a bucket) says more, and what was done later counts.
     """
-    waiting = [folder]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(folder) as entries:
-                here = [
-                    entry for entry in entries if not exclude.excludes_name(entry.name) or entry.name == VIEW_MARKER
-                ]
-        except (FileNotFoundError, NotADirectoryError):
+    found: dict[str, Place] = {}
+    last_place, last = labels.latest_places(session.catalog, head), labels.latest(session.catalog, head)
+    for library, settings in _libraries(session.config, head):
+        bucket = _trash_bucket(settings)
+        if bucket is None:
             continue
-        except OSError:
-            unseen.append(folder)
-            continue
-        if any(entry.name == VIEW_MARKER for entry in here):
-            continue  # what keeprate put there is no decision of the user's
-        waiting += [entry.path for entry in here if entry.is_dir(follow_symlinks=False)]
-        yield from (entry.path for entry in here if entry.is_symlink() and is_picture(entry.name))
+        for key, label in last_place.items():
+            if label.source == LabelSource.TRASH and label.bucket == bucket and lay_in_view(library, label):
+                found[key] = Place(key, bucket, label.path or "", trashed=True)
+        for link in links_in_trash(session, library):
+            before = last.get(link.content_key)
+            if before is not None and before.at >= link.trashed_at:
+                continue
+            if link.tidied_away:
+                _remember_tidied(session, head, link, before)
+            else:
+                found[link.content_key] = Place(link.content_key, bucket, link.path, trashed=True)
+    return [place for key, place in found.items() if key not in placed]
+
+
+def _remember_tidied(session: Session, head: str, link: TrashedLink, before: Label | None) -> None:
+    """Say again what was said of the photo, or nothing: from now on the link in the trash is older than that."""
+    again = before or Label(link.content_key, head, None, LabelSource.TRASH, 0.0, link.path)
+    with session.catalog.db.atomic():
+        labels.append(session.catalog, [replace(again, at=time.time())])
 
 
 def _candidates(session: Session, library: str, root: str, head: HeadConfig) -> list[tuple[str, str]]:
@@ -313,10 +293,14 @@ def _seen_elsewhere(session: Session, changed: Collection[Place]) -> set[str]:
     }
 
 
+def _trash_bucket(head: HeadConfig) -> str | None:
+    return next((name for name, folders in head.buckets.items() if TRASH_BUCKET in folders), None)
+
+
 def _trash_places(config: Config, head: str, trashed: Mapping[str, str]) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for library, settings in _libraries(config, head):
-        bucket = next((name for name, folders in settings.buckets.items() if TRASH_BUCKET in folders), None)
+        bucket = _trash_bucket(settings)
         if bucket is None:
             continue
         root = str(library.root) + "/"
