@@ -25,6 +25,8 @@ class LabelSource(StrEnum):
     """Left the library for the desktop's trash."""
     CSV = "csv"
     """Said by a file: `keeprate labels import`."""
+    RATING = "rating"
+    """By stars, a flag, a colour or a keyword, in a viewer."""
 
 
 PLACE_SOURCES = (LabelSource.MOVE, LabelSource.FOLDER, LabelSource.TRASH)

@@ -57,7 +57,7 @@ def m006_bursts(db: Database) -> None:
 
 
 _USER_MARKS = """
-CREATE TABLE user_marks (             -- what the user said about a file, in the places that one photo manager reads
+CREATE TABLE user_marks (             -- what the user says about a file now, in the places of one photo manager
     path          TEXT NOT NULL,
     manager       TEXT NOT NULL,
     library       TEXT NOT NULL,
@@ -66,14 +66,43 @@ CREATE TABLE user_marks (             -- what the user said about a file, in the
     colour        TEXT,
     pick          TEXT,
     keywords      TEXT NOT NULL DEFAULT '[]',   -- JSON array
-    read_at       REAL NOT NULL,
     PRIMARY KEY (path, manager)
 ) STRICT;
 CREATE INDEX user_marks_by_photo ON user_marks (content_key);
 
 CREATE TABLE marks_read (             -- how a file and its sidecars looked when their marks were read
     path          TEXT PRIMARY KEY,
+    library       TEXT NOT NULL,
     signature     TEXT NOT NULL
+) STRICT;
+CREATE INDEX marks_read_by_library ON marks_read (library);
+
+CREATE TABLE first_readings (         -- when the marks of a photo were first read, whether there were any or not
+    content_key   TEXT PRIMARY KEY,
+    library       TEXT NOT NULL,
+    folder        TEXT NOT NULL,      -- where it lay
+    placed_at     REAL NOT NULL       -- mtime of the file, or of its latest sidecar
+) STRICT;
+
+CREATE TABLE said_values (            -- every value that was ever read as the user's
+    content_key   TEXT NOT NULL,
+    channel       TEXT NOT NULL,      -- keeprate.plugin_api.Channel
+    value         TEXT NOT NULL,
+    library       TEXT NOT NULL,
+    placed_at     REAL NOT NULL,      -- mtime of the file (or its latest sidecar) when the value was first seen there
+    born          INTEGER NOT NULL,   -- 1: it stood there when the photo's marks were first read
+    held          TEXT,               -- why it is not learned without asking: echo, moment, born; NULL: it is not held
+    held_group    TEXT,               -- what is asked about together
+    decision      TEXT CHECK (decision IN ('accepted', 'ignored')),
+    PRIMARY KEY (content_key, channel, value)
+) STRICT;
+CREATE INDEX said_values_held ON said_values (held_group) WHERE held_group IS NOT NULL;
+
+CREATE TABLE taken_marks (            -- what the marks of a photo said when they were last taken into account
+    content_key   TEXT NOT NULL,
+    head          TEXT NOT NULL,
+    bucket        TEXT,               -- NULL: nothing any more
+    PRIMARY KEY (content_key, head)
 ) STRICT;
 
 CREATE TABLE given_marks (            -- every value that keeprate ever showed for a photo: never learned back

@@ -18,7 +18,8 @@ LONGEST_HEAD_NAME = 100
 """Bytes: names of files begin with it, and 255 is the end."""
 
 VIEWERS = (
-    "folder", "geeqie", "digikam", "darktable", "gthumb", "shotwell", "gwenview", "lightroom", "explorer",
+    "folder", "geeqie", "digikam", "darktable", "gthumb", "shotwell", "gwenview", "dolphin", "nomacs", "xnview",
+    "lightroom", "explorer", "finder",
 )  # fmt: skip
 
 
@@ -44,6 +45,20 @@ def _as_list(value: object) -> object:
 Folders = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
+def _as_numbers(value: object) -> object:
+    return [value] if isinstance(value, int) else value
+
+
+Stars = Annotated[tuple[Annotated[int, Field(ge=-1, le=5, strict=True)], ...], BeforeValidator(_as_numbers)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
+_USUAL_MARKS = {
+    "ratings": {"keep": (4, 5), "delete": (-1, 1)}, "picks": {"keep": ("accepted",), "delete": ("rejected",)},
+}  # fmt: skip
+PICKS = ("accepted", "rejected", "pending")
+
+
 class HeadConfig(Section):
     """`[library.heads.NAME]`: one question about photos, and which folder means which answer."""
 
@@ -52,6 +67,48 @@ class HeadConfig(Section):
         'folder of that name, at any depth; `"trash:"` is the desktop\'s trash. The first bucket is the one whose '
         "probability is the score."
     )
+    ratings: dict[str, Stars] = Field(
+        default_factory=dict,
+        description="Bucket → the stars that mean it, from 1 to 5; -1 is “rejected”. A head with the buckets keep and "
+        "delete has `{ keep = [4, 5], delete = [-1, 1] }`; `{}` turns it off.",
+    )
+    picks: dict[str, Words] = Field(
+        default_factory=dict,
+        description="Bucket → the flags that mean it: `accepted`, `rejected`, `pending`. A head with the buckets keep "
+        'and delete has `{ keep = "accepted", delete = "rejected" }`.',
+    )
+    colours: dict[str, Words] = Field(
+        default_factory=dict, description="Bucket → the colour labels that mean it: `Red`, `Yellow`, `Green` …"
+    )
+    keywords: dict[str, Words] = Field(
+        default_factory=dict,
+        description="Bucket → the keywords that mean it. `Best` is also the last part of `Albums|Best`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_marks(cls, values: Any) -> Any:
+        """Stars and flags mean something by themselves where the buckets are called keep and delete."""
+        if not isinstance(values, dict) or not isinstance(buckets := values.get("buckets"), dict):
+            return values
+        return (_USUAL_MARKS | values) if {"keep", "delete"} <= buckets.keys() else values
+
+    @model_validator(mode="after")
+    def _marks_tell_buckets(self) -> HeadConfig:
+        for table in ("ratings", "picks", "colours", "keywords"):
+            told: dict[Any, str] = {}
+            for bucket, values in getattr(self, table).items():
+                if bucket not in self.buckets:
+                    raise ValueError(f"{table} names {bucket!r}, which is no bucket of this head")
+                for value in values:
+                    if value == 0:
+                        raise ValueError(f"{table}: 0 stars mean “not rated”, they cannot mean {bucket!r}")
+                    if told.setdefault(value.casefold() if isinstance(value, str) else value, bucket) != bucket:
+                        raise ValueError(f"{table}: {value!r} cannot mean two buckets")
+        unknown = {pick for picks in self.picks.values() for pick in picks} - set(PICKS)
+        if unknown:
+            raise ValueError(f"picks: {min(unknown)!r} is no flag; flags are {', '.join(PICKS)}")
+        return self
 
     @field_validator("buckets")
     @classmethod
@@ -84,7 +141,8 @@ class LibraryConfig(Section):
     name: str = Field(pattern=r"^[\w][\w .-]*$", description="What the library is called; unique.")
     root: Path = Field(description="The folder; `~` is your home.")
     viewer: Literal[VIEWERS] = Field(  # type: ignore[valid-type]
-        default="folder", description="The photo viewer that you look with; a note for `init` and the docs."
+        default="folder",
+        description="The photo viewer that you look with, as `init` or `profile` noted it; it has no effect by itself.",
     )
     exclude: tuple[str, ...] = Field(
         default=(), description="Names or patterns of folders and files that are never looked at."
