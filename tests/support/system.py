@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,24 @@ def mount_tmpfs(point: Path, *, size: str = "4m") -> None:
     )
     if done.returncode != 0:
         pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+
+
+@contextmanager
+def mounted_disk(image: Path, point: Path, *, megabytes: int = 32) -> Iterator[None]:
+    """A small disk (ext4 in the file `image`) at `point`, for as long as the block runs; skips where that is not
+    allowed. Desktop tools keep a trash on it, which they do on no file system in memory."""
+    if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None:
+        pytest.skip("needs root and mkfs.ext4 to make a disk")
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True, capture_output=True)
+    done = subprocess.run(["mount", "-o", "loop", str(image), str(point)], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
 
 
 def unmount(point: Path) -> None:
