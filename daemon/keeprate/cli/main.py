@@ -26,6 +26,7 @@ from keeprate.cli import (
     labels,
     looking,
     model,
+    profile,
     setup,
     showing_status,
     steps,
@@ -71,6 +72,7 @@ def keeprate(
 
 
 setup.register(app)
+profile.register(app)
 steps.register(app)
 classifying.register(app)
 evaluating.register(app)

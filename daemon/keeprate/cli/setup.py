@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from keeprate.cli.output import JsonOption, print_json, say
+from keeprate.cli.profile import profile_named
 from keeprate.errors import UsageError
 
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
@@ -28,10 +29,14 @@ def init(
     viewer: Annotated[
         str,
         typer.Option(
-            help="The viewer you look with: folder, geeqie, digikam, darktable, gthumb, shotwell, gwenview, lightroom, "
-            "explorer. [dim]folder[/dim] makes a view folder of numbered links, which every viewer sorts by name."
+            help="The viewer you look with: folder, geeqie, digikam, darktable, gthumb, shotwell, gwenview, dolphin, "
+            "nomacs, xnview, lightroom, explorer, finder. [dim]folder[/dim] makes a view folder of numbered links, "
+            "which every viewer sorts by name. `keeprate profile` tells what the others get."
         ),
     ] = "folder",
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Write stars into JPEGs, for viewers that read them only there.")
+    ] = False,
     keep: Annotated[str, typer.Option(help="Photos moved into this folder are keepers.")] = "keep",
     delete: Annotated[str, typer.Option(help="Photos moved into this folder (or the trash) are not.")] = "delete",
     view_folder: Annotated[Path | None, typer.Option(help="Where the view folder shall be.")] = None,
@@ -40,9 +45,8 @@ def init(
     """Begin to watch a folder: writes the config, makes the keep and delete folders, says what happens next."""
     from keeprate.config.edit import add_library
     from keeprate.config.load import load_config
-    from keeprate.config.models import VIEWERS
     from keeprate.paths import expanded, locate_home
-    from keeprate.service.profiles import marks_for, view_folder_beside
+    from keeprate.service.profiles import view_folder_beside
 
     home = locate_home()
     if home.workspace is not None:
@@ -53,8 +57,7 @@ def init(
         )
     root = expanded(folder).absolute()
     _check_folder(root)
-    if viewer not in VIEWERS:
-        raise UsageError(f"There is no profile for the viewer {viewer!r}.", advice=f"Known are: {', '.join(VIEWERS)}.")
+    profile = profile_named(viewer, embed=embed)
     called = name or re.sub(r"[^\w .-]", "-", root.name).lstrip(" .-") or "photos"
     view = expanded(view_folder or view_folder_beside(root, home.views_dir / called)).absolute()
     library: dict[str, Any] = {
@@ -62,7 +65,7 @@ def init(
         "root": str(root),
         "viewer": viewer,
         "heads": {"keep": {"buckets": {"keep": keep, "delete": [delete, "trash:"]}}},
-        "marks": marks_for(viewer, view),
+        "marks": profile.marks(view, embed=embed),
     }
     present = load_config(home.config_file)
     for other in present.library:
@@ -90,6 +93,8 @@ def init(
     say(f"  Keepers go into    {root / keep}")
     say(f"  the rest into      {root / delete}  (or the trash)")
     say(f"  and the order into {view}  once there is something to learn from.\n")
+    if profile.viewer != "folder":
+        say(f"In {profile.title}: {profile.in_viewer}\n")
     say("Next: `keeprate sync` embeds your photos now, `keeprate run` watches from now on.")
     say(f"Move at least two photos, better twenty, into each folder. Settings: {home.config_file}")
 

@@ -1,12 +1,14 @@
-"""Extend the config file by one library, keeping everything that the user wrote, comments included."""
+"""Change the config file in few places, keeping everything else that the user wrote, comments included."""
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT
+from tomlkit.items import AoT, InlineTable
 
 from keeprate.config.load import load_config, parse_config
 from keeprate.config.models import Config
@@ -35,11 +37,104 @@ def add_library(path: Path, library: dict[str, Any]) -> Config:
         libraries = tomlkit.aot()
         document["library"] = libraries
     libraries.append(tomlkit.item(library))
-    written = tomlkit.dumps(document)
-    config = parse_config(written, path)
+    return _replaced(path, tomlkit.dumps(document))
+
+
+@dataclass(frozen=True, slots=True)
+class MarksEdit:
+    """What `set_marks` would write or wrote."""
+
+    config: Config
+    changed: tuple[str, ...]
+    """One line a key: `order.geeqie_collection: "" → "auto"`, in the order of the wish."""
+    kept: tuple[str, ...]
+    """Names of tables of the user's that were not asked for and stay."""
+    differing: tuple[str, ...]
+    """One line a key of `keep` that has another value in the file, which stays."""
+
+
+def set_marks(
+    path: Path,
+    library: str,
+    viewer: str,
+    marks: dict[str, dict[str, Any]],
+    *,
+    keep: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+) -> MarksEdit:
+    """Give a library of the file at `path` the settings `marks` (photo manager → key → value) and note its viewer.
+
+    Keys that are not in `marks` stay as they are, so do tables, and keys in `keep` (`order.view_folder`) that have a
+    value already.
+
+    Raises:
+        ConfigError: the file is broken, or would make no sense; nothing is written.
+        KeyError: there is no such library.
+    """
+    before = load_config(path).library_named(library)
+    if before is None:
+        raise KeyError(library)
+    wanted = {name: dict(settings) for name, settings in before.marks.items()}
+    changed: list[str] = []
+    differing: list[str] = []
+    for name, settings in marks.items():
+        present = wanted.setdefault(name, {})
+        for key, value in settings.items():
+            where = f"{name}.{key}"
+            if key not in present:
+                changed.append(f"{where} = {_value(value)}")
+            elif present[key] == value:
+                continue
+            elif where in keep:
+                differing.append(f"{where} stays {_value(present[key])}")
+                continue
+            else:
+                changed.append(f"{where}: {_value(present[key])} → {_value(value)}")
+            present[key] = value
+    text = _with_marks(path, library, viewer, wanted)
+    if not dry_run and text != path.read_text(encoding="utf-8"):
+        _replaced(path, text)
+    kept = tuple(sorted(before.marks.keys() - marks.keys()))
+    return MarksEdit(parse_config(text, path), tuple(changed), kept, tuple(differing))
+
+
+def _with_marks(path: Path, library: str, viewer: str, wanted: dict[str, dict[str, Any]]) -> str:
+    """The text of the file once a library's table says so; only what differs is touched."""
+    document: Any = tomlkit.parse(path.read_text(encoding="utf-8"))
+    table = next(one for one in document["library"] if one["name"] == library)
+    if table.get("viewer", "folder") != viewer:
+        table["viewer"] = viewer
+    if "marks" not in table:
+        table["marks"] = tomlkit.table(is_super_table=True)
+    for name, settings in wanted.items():
+        if name not in table["marks"]:
+            inline = isinstance(table["marks"], InlineTable)
+            table["marks"][name] = tomlkit.inline_table() if inline else tomlkit.table()
+        for key, value in settings.items():
+            if key not in table["marks"][name] or table["marks"][name][key] != value:
+                table["marks"][name][key] = value
+    text = tomlkit.dumps(document)
+    # tables that are scattered over the file are more than tomlkit can always put together: look what came out
+    after: dict[str, Any] = next((one for one in tomllib.loads(text)["library"] if one["name"] == library), {})
+    if after.get("marks") != wanted or after.get("viewer", "folder") != viewer:
+        raise ConfigError(
+            "The marks cannot be put into the config file as it is laid out.",
+            path=path,
+            advice=f"Put the lines that `keeprate profile {viewer}` prints into it yourself.",
+        )
+    return text
+
+
+def _value(value: Any) -> str:
+    return str(tomlkit.item(value).as_string())
+
+
+def _replaced(path: Path, text: str) -> Config:
+    """Write the file if its text makes sense."""
+    config = parse_config(text, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, written.encode())
+        replace_file(path, text.encode())
     except OSError as error:
         raise ConfigError(f"The config file cannot be written: {error.strerror}.", path=path) from error
     return config
