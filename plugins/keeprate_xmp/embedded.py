@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from keeprate_xmp.fields import KEEPRATE, USUAL_PREFIXES
+from keeprate_xmp.jpeg import JpegError, is_jpeg, read_layout, read_packet
 
 _Result = TypeVar("_Result")
 
 _UNKNOWN_FORMAT = "unknown image type"
-_RATING_TAGS = ("Exif.Image.Rating", "Exif.Image.RatingPercent", "Iptc.Application2.Urgency")
-_KEYWORD_TAGS = ("Exif.Image.XPKeywords", "Iptc.Application2.Keywords")
 
 
 class UnreadableError(Exception):
@@ -32,12 +31,25 @@ class UnreadableError(Exception):
 class EmbeddedMetadata:
     """What was found inside a photo file."""
 
-    packet: bytes | None
-    """The XMP as exiv2 writes it out: every property, but neither comments nor layout. None if there is none."""
-    rated: bool
-    """Exif or IPTC hold a rating (0 is none)."""
-    has_keywords: bool
-    """Exif or IPTC hold keywords."""
+    packet: bytes | None = None
+    """A JPEG's XMP as it stands; of other formats as exiv2 writes it out: every property, but neither comments nor
+    layout. None if there is none."""
+    rating: str | None = None
+    """Exif 0x4746 (Windows: 0 to 5 stars)."""
+    rating_percent: str | None = None
+    """Exif 0x4749 (Windows: 0 to 99)."""
+    urgency: str | None = None
+    """IPTC: some programs show it as a rating, which it is not."""
+    keywords: tuple[str, ...] = ()
+    """Those of IPTC and of Exif's XPKeywords."""
+
+    @property
+    def rated(self) -> bool:
+        """Whether Exif or IPTC hold what a viewer may show as a rating (0 is none)."""
+        return any(
+            value is not None and value.strip("\0 ") not in ("", "0")
+            for value in (self.rating, self.rating_percent, self.urgency)
+        )
 
 
 @cache
@@ -64,25 +76,57 @@ def read_embedded(path: Path) -> EmbeddedMetadata:
     """The metadata inside a photo file; empty for formats that exiv2 and with it most viewers do not know.
 
     Raises:
-        UnreadableError: exiv2 knows the format but cannot read the file.
+        UnreadableError: the format is known but the file cannot be read, or it is a JPEG with two XMP packets.
     """
+    jpeg, packet = _jpeg_packet(path)
 
     def read() -> EmbeddedMetadata:
         with _open(path) as image:
-            others = image.read_exif("latin-1") | image.read_iptc("latin-1")
-            packet = image.read_raw_xmp("latin-1").encode("latin-1")
+            exif, iptc = image.read_exif("latin-1"), image.read_iptc("latin-1")
+            found = packet if jpeg else image.read_raw_xmp("latin-1").encode("latin-1")
             return EmbeddedMetadata(
-                packet=packet or None,
-                rated=any(str(others.get(tag) or "0").strip("\0 ") not in ("", "0") for tag in _RATING_TAGS),
-                has_keywords=any(others.get(tag) for tag in _KEYWORD_TAGS),
+                packet=found or None,
+                rating=_text(exif.get("Exif.Image.Rating")),
+                rating_percent=_text(exif.get("Exif.Image.RatingPercent")),
+                urgency=_text(iptc.get("Iptc.Application2.Urgency")),
+                keywords=_keywords(exif, iptc),
             )
 
     try:
         return _twice(read)
     except UnreadableError as error:
         if _UNKNOWN_FORMAT in str(error):
-            return EmbeddedMetadata(packet=None, rated=False, has_keywords=False)
+            return EmbeddedMetadata()
         raise
+
+
+def _jpeg_packet(path: Path) -> tuple[bool, bytes | None]:
+    """Whether a file is a JPEG, and the XMP in it as it stands: exiv2 takes malformed XMP for none at all."""
+    try:
+        with path.open("rb") as file:
+            if not is_jpeg(file.read(3)):
+                return False, None
+            return True, read_packet(file, read_layout(file))
+    except (JpegError, OSError) as error:
+        raise UnreadableError(str(error)) from error
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _keywords(exif: dict[str, Any], iptc: dict[str, Any]) -> tuple[str, ...]:
+    found = [_decoded(keyword) for keyword in iptc.get("Iptc.Application2.Keywords", ())]
+    found += (_text(exif.get("Exif.Image.XPKeywords")) or "").split(";")
+    return tuple(keyword for one in found if (keyword := one.strip("\0 ")))
+
+
+def _decoded(text: str) -> str:
+    """IPTC does not always say its encoding; UTF-8 that is read as Latin-1 gives itself away."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def xmp_values(packet: bytes) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ DIGIKAM = "http://www.digikam.org/ns/1.0/"
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/"
 PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
 DARKTABLE = "http://darktable.sf.net/"
+DYNAMIC_MEDIA = "http://ns.adobe.com/xmp/1.0/DynamicMedia/"
 MEDIAPRO = "http://ns.iview-multimedia.com/mediapro/1.0/"
 
 USUAL_PREFIXES = {
@@ -38,6 +39,10 @@ USUAL_PREFIXES = {
 _STARS = ((0.90, 5), (0.75, 4), (0.50, 3), (0.25, 2))
 _PERCENT_OF_STARS = {"1": "1", "2": "25", "3": "50", "4": "75", "5": "99"}
 """MicrosoftPhoto:Rating, as the Windows Explorer maps stars (learn.microsoft.com, System.Rating)."""
+
+
+KEYWORD_SEPARATOR = ";"
+"""Between the keywords of one claim; Windows does not allow it within one either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,11 @@ class SharedValues:
                 (DIGIKAM, "TagsList", "Seq", keyword.replace("|", "/")),
             ),
         )
+
+
+def keyword_claim(claim: str | None) -> tuple[str, ...]:
+    """The keywords that a `wroteKeywords` claims."""
+    return tuple(claim.split(KEYWORD_SEPARATOR)) if claim else ()
 
 
 def visible_marks(percentile: float, *, stars: bool, label: bool, keyword_root: str | None) -> VisibleMarks:

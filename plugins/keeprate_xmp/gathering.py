@@ -68,7 +68,7 @@ def _outside(photo: Path, inside: EmbeddedMetadata) -> set[str]:
     channels = set()
     if inside.rated or _has_baloo_rating(photo):
         channels.add("rating")
-    if inside.has_keywords:
+    if inside.keywords:
         channels.add("keywords")
     return channels
 

@@ -7,7 +7,7 @@ run: it is skipped with its reason. Call it from one thread (exiv2).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +15,25 @@ from pathlib import Path
 from keeprate.plugin_api import (
     Change,
     JournalEntry,
+    LastWritten,
     LibraryPlace,
     MarkRefusedError,
     MarkRequest,
+    PhotoFile,
     PhotoManager,
     ScoredPhoto,
     Skipped,
     UndoOutcome,
+    UserMarks,
 )
 from keeprate.safe_files import FileChangedError
 from keeprate_xmp.embedded_marks import JPEG_SUFFIXES, EmbeddedMarks
 from keeprate_xmp.jpeg import JpegError
 from keeprate_xmp.packet import PacketError
 from keeprate_xmp.places import PlaceKind
+from keeprate_xmp.reading import read_user_marks
 from keeprate_xmp.settings import XmpSettings
+from keeprate_xmp.sidecar import names_that_speak_of
 from keeprate_xmp.sidecar_marks import SidecarMarks
 
 
@@ -36,6 +41,7 @@ class XmpManager(PhotoManager):
     """See `keeprate.plugin_api.PhotoManager`; the settings are `XmpSettings`."""
 
     settings_type = XmpSettings
+    reads_marks = True
 
     def __init__(self, library: LibraryPlace, settings: XmpSettings) -> None:
         super().__init__(library, settings)
@@ -75,6 +81,12 @@ class XmpManager(PhotoManager):
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         with _refusing():
             return self._marks(entry.field).undo(entry)
+
+    def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:
+        return names_that_speak_of(photo, beside)
+
+    def read_marks(self, photo: PhotoFile, last_written: LastWritten) -> UserMarks:
+        return read_user_marks(photo, last_written, self.settings.keyword_root)
 
     def _plan_file(self, photo: ScoredPhoto, path: Path, request: MarkRequest) -> Change | Skipped | None:
         if self.settings.mode != "embed":

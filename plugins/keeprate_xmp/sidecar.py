@@ -7,6 +7,7 @@ it would be taken for the RAW's.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from keeprate.pictures.formats import RAW_SUFFIXES
@@ -23,6 +24,7 @@ _READ_FROM_SIDECAR_ONLY = RAW_SUFFIXES | {
     ".avifs",
     ".jxl",
 }
+_SUFFIXES = (".xmp", ".XMP")
 
 
 def sidecar_for(photo: Path, *, adobe_name: bool) -> Path:
@@ -51,6 +53,29 @@ def possible_sidecars(photo: Path) -> list[Path]:
     return [path for name in (_by_extension(photo), _by_stem(photo)) for path in (name, name.with_suffix(".XMP"))]
 
 
+def sidecars_that_speak_of(photo: Path) -> list[Path]:
+    """The existing sidecars whose marks are this photo's, the most telling first.
+
+    IMG.xmp is not that of IMG.JPG where there is an IMG.CR3.
+    """
+    found = all_sidecars(photo)
+    by_stem = _by_stem(photo).name.lower()
+    if _is_raw(photo) or all(path.name.lower() != by_stem for path in found):
+        return found
+    raws = (photo.with_name(name) for name in _raw_names(photo))
+    return [path for path in found if path.name.lower() != by_stem] if any(raw.exists() for raw in raws) else found
+
+
+def names_that_speak_of(photo: Path, beside: Collection[str]) -> tuple[Path, ...]:
+    """The same from the names `beside` in the folder of the photo, without touching a file."""
+    by_extension, by_stem = photo.name, photo.stem
+    found = [name for suffix in _SUFFIXES if (name := by_extension + suffix) in beside]
+    of_stem = [name for suffix in _SUFFIXES if (name := by_stem + suffix) in beside]
+    if of_stem and (_is_raw(photo) or not any(name in beside for name in _raw_names(photo))):
+        found += of_stem
+    return tuple(photo.with_name(name) for name in found)
+
+
 def hides_embedded(photo: Path) -> bool:
     """Whether viewers read the sidecar *instead* of what is embedded (Geeqie: all but JPEG, PNG, TIFF, WebP).
 
@@ -66,6 +91,15 @@ def _by_extension(photo: Path) -> Path:
 
 def _by_stem(photo: Path) -> Path:
     return photo.with_name(f"{photo.stem}.xmp")
+
+
+def _is_raw(photo: Path) -> bool:
+    return photo.suffix.lower() in RAW_SUFFIXES
+
+
+def _raw_names(photo: Path) -> Iterator[str]:
+    """The names of camera RAW files that would be of the same shot."""
+    return (photo.stem + spelling for suffix in RAW_SUFFIXES for spelling in (suffix, suffix.upper()))
 
 
 def _existing(path: Path) -> Path | None:

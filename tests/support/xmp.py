@@ -20,9 +20,11 @@ from keeprate.plugin_api import (
     JournalEntry,
     LibraryPlace,
     MarkRequest,
+    PhotoFile,
     ScoredPhoto,
     Skipped,
     UndoOutcome,
+    UserMarks,
 )
 from keeprate_xmp import XmpManager, XmpSettings
 from keeprate_xmp.jpeg import splice
@@ -125,6 +127,10 @@ class Core:
     def undo(self, *photo_paths: Path) -> UndoOutcome:
         """Take the last change back."""
         return self.manager.undo(self.entry(*photo_paths))
+
+    def read(self, path: Path) -> UserMarks:
+        """What the user says about a photo, as the photo manager finds it."""
+        return self.manager.read_marks(PhotoFile(path, content_key(path)), self.last_written)
 
     def entry(self, *photo_paths: Path) -> JournalEntry:
         change = self.journal[-1]
