@@ -103,9 +103,11 @@ def holds(found: Property, values: SharedValues) -> bool:
     """Whether a property holds exactly one of these values."""
     if found.value is not None:
         return (found.namespace, found.name, found.value) in values.simple
+    if found.items is None:
+        return False
     return any(
-        (found.namespace, found.name, found.items) == (namespace, name, (item,))
-        for namespace, name, _, item in values.lists
+        (found.namespace, found.name) == (namespace, name) and sorted(found.items) == sorted(items)
+        for namespace, name, _, items in values.lists
     )
 
 
@@ -135,9 +137,10 @@ def _block(packet: Packet, fields: ScoreFields) -> bytes:
     if not lists:
         return start + b"/>\n"
     elements = [
-        f"\n <{prefixes[namespace]}:{name}><{rdf}:{kind}><{rdf}:li>{escape(_clean(item))}</{rdf}:li>"
-        f"</{rdf}:{kind}></{prefixes[namespace]}:{name}>"
-        for namespace, name, kind, item in lists
+        f"\n <{prefixes[namespace]}:{name}><{rdf}:{kind}>"
+        + "".join(f"<{rdf}:li>{escape(_clean(item))}</{rdf}:li>" for item in items)
+        + f"</{rdf}:{kind}></{prefixes[namespace]}:{name}>"
+        for namespace, name, kind, items in lists
     ]
     return start + b">" + "".join(elements).encode() + f"\n</{rdf}:Description>\n".encode()
 

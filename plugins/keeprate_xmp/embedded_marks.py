@@ -15,6 +15,7 @@ from keeprate.plugin_api import (
     JournalEntry,
     MarkRefusedError,
     MarkRequest,
+    PhotoFile,
     ScoredPhoto,
     Skipped,
     UndoOutcome,
@@ -61,18 +62,19 @@ class EmbeddedMarks:
         with path.open("rb") as file:
             return None if is_jpeg(file.read(3)) else "not a JPEG, whatever its name says"
 
-    def plan(self, photo: ScoredPhoto, path: Path, request: MarkRequest) -> Change | Skipped | None:
+    def plan(self, photo: ScoredPhoto, file: PhotoFile, request: MarkRequest) -> Change | Skipped | None:
         """What would change inside one file of a photo; None if nothing.
 
         Raises:
             JpegError, PacketError, OSError: it cannot be read or changed safely.
         """
+        path = file.path
         if is_placeholder(path):
             return Skipped(path, "its content is not on this machine")
-        wish = wish_for(photo, request, self._settings)
-        with path.open("rb") as file:
-            layout = read_layout(file)
-            current = read_packet(file, layout)
+        wish = wish_for(photo, file.content_key, request, self._settings)
+        with path.open("rb") as jpeg:
+            layout = read_layout(jpeg)
+            current = read_packet(jpeg, layout)
         here = scan(current if current is not None else empty_packet(_PADDING_BYTES))
         if is_settled(here, wish):
             return None
@@ -95,7 +97,8 @@ class EmbeddedMarks:
             before=encode(PlaceKind.EMBEDDED, current),
             after=encode(PlaceKind.EMBEDDED, marked.data),
             summary=f"{display_name(path)} itself: {marked.summary}",
-            content_key=photo.content_key,
+            content_key=file.content_key,
+            shows=marked.shows,
             touches_photo=True,
         )
 

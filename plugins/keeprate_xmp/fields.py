@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from keeprate.plugin_api import MarkRequest, ScoredPhoto
+from keeprate.plugin_api import Channel, MarkRequest, ScoredPhoto, Shown
 
 KEEPRATE = "urn:keeprate:xmp:1/"
 """Our namespace; why no web address: docs/decisions/0020-xmp-namespace.md."""
@@ -53,8 +53,8 @@ class VisibleMarks:
     """"1" … "5"."""
     label: str | None = None
     """"Green" for the best tenth, "Red" for the worst quarter, else None."""
-    keyword: str | None = None
-    """`ROOT|0` … `ROOT|9`."""
+    keywords: str | None = None
+    """`ROOT|0` … `ROOT|9`, `Best of burst`, or both with `;` between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,16 @@ class ScoreFields:
         ]
         return [(name, value) for name, value in pairs if value is not None]
 
+    def shown(self) -> tuple[Shown, ...]:
+        """What of it viewers show; keywords as they stand in both kinds of lists."""
+        keywords = {form for keyword in keyword_claim(self.wrote_keywords) for form in (keyword, flat(keyword))}
+        shown = [Shown(Channel.KEYWORD, keyword) for keyword in sorted(keywords)]
+        if self.wrote_label is not None:
+            shown.insert(0, Shown(Channel.COLOUR, self.wrote_label))
+        if self.wrote_rating is not None:
+            shown.insert(0, Shown(Channel.RATING, self.wrote_rating))
+        return tuple(shown)
+
     def shared(self) -> SharedValues:
         """What stands in shared properties if everything that we claim still stands."""
         return SharedValues.of(self.wrote_rating, self.wrote_label, self.wrote_keywords)
@@ -109,12 +119,12 @@ class SharedValues:
 
     simple: tuple[tuple[str, str, str], ...]
     """(namespace, name, text)."""
-    lists: tuple[tuple[str, str, str, str], ...]
-    """(namespace, name, `Bag` or `Seq`, the one item)."""
+    lists: tuple[tuple[str, str, str, tuple[str, ...]], ...]
+    """(namespace, name, `Bag` or `Seq`, the items)."""
 
     @classmethod
-    def of(cls, rating: str | None, label: str | None, keyword: str | None) -> SharedValues:
-        """The values for the three channels; a keyword `ROOT|9` is `ROOT 9` in flat lists.
+    def of(cls, rating: str | None, label: str | None, keywords: str | None) -> SharedValues:
+        """The values for the three channels, as our block claims them; a keyword `ROOT|9` is `ROOT 9` in flat lists.
 
         Flat, because a bare `9` would be a senseless tag; all three lists, because Immich reads TagsList
         *instead* of the others.
@@ -126,14 +136,15 @@ class SharedValues:
                 simple.append((MICROSOFT, "Rating", _PERCENT_OF_STARS[rating]))
         if label is not None:
             simple.append((XMP, "Label", label))
-        if keyword is None:
+        claimed = keyword_claim(keywords)
+        if not claimed:
             return cls(tuple(simple), ())
         return cls(
             tuple(simple),
             (
-                (DC, "subject", "Bag", keyword.replace("|", " ")),
-                (LIGHTROOM, "hierarchicalSubject", "Bag", keyword),
-                (DIGIKAM, "TagsList", "Seq", keyword.replace("|", "/")),
+                (DC, "subject", "Bag", tuple(flat(keyword) for keyword in claimed)),
+                (LIGHTROOM, "hierarchicalSubject", "Bag", claimed),
+                (DIGIKAM, "TagsList", "Seq", tuple(keyword.replace("|", "/") for keyword in claimed)),
             ),
         )
 
@@ -143,25 +154,34 @@ def keyword_claim(claim: str | None) -> tuple[str, ...]:
     return tuple(claim.split(KEYWORD_SEPARATOR)) if claim else ()
 
 
-def visible_marks(percentile: float, *, stars: bool, label: bool, keyword_root: str | None) -> VisibleMarks:
+def flat(keyword: str) -> str:
+    """A keyword for lists that know no hierarchy."""
+    return keyword.replace("|", " ")
+
+
+def visible_marks(
+    percentile: float, *, stars: bool, label: bool, keyword_root: str | None, further_keyword: str | None = None
+) -> VisibleMarks:
     """What a photo shows that lies at `percentile` (0–1) of its library, in the channels that are on."""
     rating = next((str(count) for least, count in _STARS if percentile >= least), "1") if stars else None
     colour = None
     if label:
         colour = "Green" if percentile >= 0.90 else "Red" if percentile < 0.25 else None
-    keyword = f"{keyword_root}|{min(int(percentile * 10), 9)}" if keyword_root is not None else None
-    return VisibleMarks(rating, colour, keyword)
+    keywords = [f"{keyword_root}|{min(int(percentile * 10), 9)}"] if keyword_root is not None else []
+    keywords += [further_keyword] if further_keyword is not None else []
+    claim = KEYWORD_SEPARATOR.join(keyword.replace(KEYWORD_SEPARATOR, ",") for keyword in keywords)
+    return VisibleMarks(rating, colour, claim or None)
 
 
-def score_fields(photo: ScoredPhoto, request: MarkRequest) -> ScoreFields:
-    """Our properties for one photo, without any claim on shared ones yet."""
+def score_fields(photo: ScoredPhoto, content_key: str, request: MarkRequest) -> ScoreFields:
+    """Our properties for a file of a photo whose picture has this key, without any claim on shared ones yet."""
     return ScoreFields(
         score=f"{photo.score:.4f}",
         rank=f"{photo.percentile:.2f}",
         head=request.head,
         model=request.model,
         time=_utc(request.scored_at),
-        key=photo.content_key,
+        key=content_key,
     )
 
 

@@ -52,6 +52,7 @@ def gather(
         elsewhere=tuple(packets),
         journal=journal,
         outside=frozenset(outside),
+        said=wish.said,
         complete=complete,
     )
 

@@ -17,6 +17,7 @@ _CLOCK_SKEW_S = 60.0
 
 TOO_YOUNG = "it changed a moment ago"
 """The one reason that goes away by itself."""
+MOUNTED_READ_ONLY = "it lies on a file system that is mounted read-only"
 
 
 def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: float) -> str | None:
@@ -25,6 +26,8 @@ def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: 
         return "it has several names (hard links), and a rewrite would part them"
     if not state.mode & 0o222:
         return "it is write-protected"
+    if os.geteuid() not in (0, state.owner):
+        return "it belongs to another user, and a rewrite would make it ours"
     if not lies_within(path, root):
         return "it is a link out of the library"
     # The change time alone: no program can set it, and every write moves it.
@@ -32,6 +35,21 @@ def reason_to_leave(path: Path, state: FileState, *, root: Path, minimum_age_s: 
     if minimum_age_s > 0 and -_CLOCK_SKEW_S < age_s < minimum_age_s:
         return TOO_YOUNG
     return None
+
+
+def reason_to_leave_folder(folder: Path) -> str | None:
+    """Why nothing can be written into a folder; None if it can be tried."""
+    if is_mounted_read_only(folder):
+        return MOUNTED_READ_ONLY
+    return None if os.access(folder, os.W_OK) else "keeprate may not write into this folder"
+
+
+def is_mounted_read_only(folder: Path) -> bool:
+    """Whether nobody can write where `folder` lies."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False  # it is gone: whoever looks for its files says so
 
 
 def is_placeholder(path: Path) -> bool:

@@ -28,6 +28,7 @@ from keeprate.plugin_api import (
 )
 from keeprate.safe_files import FileChangedError
 from keeprate_xmp.embedded_marks import JPEG_SUFFIXES, EmbeddedMarks
+from keeprate_xmp.guards import MOUNTED_READ_ONLY, is_mounted_read_only, reason_to_leave_folder
 from keeprate_xmp.jpeg import JpegError
 from keeprate_xmp.packet import PacketError
 from keeprate_xmp.places import PlaceKind
@@ -50,21 +51,24 @@ class XmpManager(PhotoManager):
         self._embedded = EmbeddedMarks(root, settings)
 
     def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
-        """Every file of every photo, lazily; a JPEG that several links lead to is planned once."""
-        planned: set[Path] = set()
+        """Every file of every photo, lazily; a JPEG that several links lead to is planned once.
+
+        Of a folder, or a whole library, that cannot be written to, this is said once and not for each photo.
+        """
+        if is_mounted_read_only(self.library.root):
+            yield Skipped(self.library.root, MOUNTED_READ_ONLY)
+            return
+        admission = _Admission()
         for photo in request.photos:
-            for path in (photo.path, *photo.other_paths):
+            for file in photo.files():
                 try:
-                    outcome = self._plan_file(photo, path, request)
+                    outcome = self._plan_file(photo, file, request)
                 except (JpegError, PacketError, FileChangedError) as error:
-                    outcome = Skipped(path, str(error))
+                    outcome = Skipped(file.path, str(error))
                 except OSError as error:
-                    outcome = Skipped(path, error.strerror or str(error))
+                    outcome = Skipped(file.path, error.strerror or str(error))
                 if isinstance(outcome, Change):
-                    place = Path(os.path.realpath(outcome.path))
-                    if place in planned:
-                        continue
-                    planned.add(place)
+                    outcome = admission.of(outcome)
                 if outcome is not None:
                     yield outcome
 
@@ -88,19 +92,38 @@ class XmpManager(PhotoManager):
     def read_marks(self, photo: PhotoFile, last_written: LastWritten) -> UserMarks:
         return read_user_marks(photo, last_written, self.settings.keyword_root)
 
-    def _plan_file(self, photo: ScoredPhoto, path: Path, request: MarkRequest) -> Change | Skipped | None:
+    def _plan_file(self, photo: ScoredPhoto, file: PhotoFile, request: MarkRequest) -> Change | Skipped | None:
         if self.settings.mode != "embed":
-            return self._sidecars.plan(photo, path, request)
-        reason = self._embedded.reason_for_sidecar(path)
+            return self._sidecars.plan(photo, file, request)
+        reason = self._embedded.reason_for_sidecar(file.path)
         if reason is None:
-            return self._embedded.plan(photo, path, request)
-        outcome = self._sidecars.plan(photo, path, request)
-        if isinstance(outcome, Change) and path.suffix.lower() in JPEG_SUFFIXES:
+            return self._embedded.plan(photo, file, request)
+        outcome = self._sidecars.plan(photo, file, request)
+        if isinstance(outcome, Change) and file.path.suffix.lower() in JPEG_SUFFIXES:
             return replace(outcome, summary=f"{outcome.summary} (beside it: {reason})")
         return outcome
 
     def _marks(self, field: str) -> SidecarMarks | EmbeddedMarks:
         return self._embedded if field == PlaceKind.EMBEDDED else self._sidecars
+
+
+class _Admission:
+    """Lets each place be planned once, and tells once of each folder that nothing can be written into."""
+
+    def __init__(self) -> None:
+        self._planned: set[Path] = set()
+        self._folders: dict[Path, str | None] = {}
+
+    def of(self, change: Change) -> Change | Skipped | None:
+        place = Path(os.path.realpath(change.path))
+        if place in self._planned:
+            return None
+        self._planned.add(place)
+        if place.parent not in self._folders:
+            reason = self._folders[place.parent] = reason_to_leave_folder(place.parent)
+            if reason is not None:
+                return Skipped(place.parent, reason)
+        return change if self._folders[place.parent] is None else None
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from keeprate.plugin_api import MarkRequest, ScoredPhoto
+from keeprate.plugin_api import BurstKind, MarkRequest, ScoredPhoto, Shown
 from keeprate_xmp.block import insert, read_fields, take_out
-from keeprate_xmp.fields import ScoreFields, VisibleMarks, score_fields, visible_marks
+from keeprate_xmp.fields import ScoreFields, VisibleMarks, keyword_claim, score_fields, visible_marks
 from keeprate_xmp.ownership import CHANNELS, Evidence, Hold, Verdict, judge
 from keeprate_xmp.packet import Packet, PacketError, keep_length, scan
 from keeprate_xmp.settings import XmpSettings
@@ -20,13 +20,15 @@ class Wish:
     fields: ScoreFields
     visible: VisibleMarks
     minimum_change: float
+    said: tuple[Shown, ...] = ()
+    """What the user says about the photo, wherever it stands."""
 
     @property
     def shows_something(self) -> bool:
         return self.visible != VisibleMarks()
 
     def value(self, channel: str) -> str | None:
-        return {"rating": self.visible.rating, "label": self.visible.label, "keywords": self.visible.keyword}[channel]
+        return {"rating": self.visible.rating, "label": self.visible.label, "keywords": self.visible.keywords}[channel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +37,36 @@ class MarkedPacket:
 
     data: bytes
     summary: str
+    shows: tuple[Shown, ...]
 
 
-def wish_for(photo: ScoredPhoto, request: MarkRequest, settings: XmpSettings) -> Wish:
-    """What the settings ask for one photo."""
+def wish_for(photo: ScoredPhoto, content_key: str, request: MarkRequest, settings: XmpSettings) -> Wish:
+    """What the settings ask for a file of a photo."""
     marks = visible_marks(
         photo.percentile,
         stars=settings.stars,
         label=settings.label,
         keyword_root=settings.keyword_root if settings.keywords else None,
+        further_keyword=settings.best_of_burst_keyword if settings.best_of_burst and _is_best_of_many(photo) else None,
     )
-    return Wish(score_fields(photo, request), marks, settings.minimum_change)
+    return Wish(score_fields(photo, content_key, request), marks, settings.minimum_change, photo.said)
+
+
+def _is_best_of_many(photo: ScoredPhoto) -> bool:
+    burst = photo.burst
+    return burst is not None and burst.position == 1 and burst.kind in (BurstKind.BURST, BurstKind.DUPLICATES)
 
 
 def is_settled(here: Packet, wish: Wish) -> bool:
     """Whether the packet says what it should, answered without a look at the photo or the journal.
 
     False does not mean that something will change, only that the rest of the evidence is needed. A rating that
-    the user set elsewhere while ours stands here is noticed when ours would change.
+    the user set elsewhere while ours stands here is noticed by what `wish` says of it, else when ours would change.
     """
     found = read_fields(here)
     if found is None:
         return False
-    verdict = judge(Evidence(key=found.key, here=here))
+    verdict = judge(Evidence(key=found.key, here=here, said=wish.said))
     return not _worth_writing(found, _fields_to_write(wish, verdict), wish.minimum_change)
 
 
@@ -79,7 +88,7 @@ def mark(evidence: Evidence, wish: Wish, *, constant_length: bool) -> MarkedPack
     if constant_length:
         data = keep_length(data, len(before))
     verify_edit(before, data, verdict.removable)
-    return MarkedPacket(data, _summary(found, fields))
+    return MarkedPacket(data, _summary(found, fields), fields.shown())
 
 
 def clear(base: bytes, *, constant_length: bool) -> bytes | None:
@@ -150,7 +159,7 @@ def _summary(found: ScoreFields | None, fields: ScoreFields) -> str:
     if fields.wrote_label is not None:
         parts.append(f"label {fields.wrote_label}")
     if fields.wrote_keywords is not None:
-        parts.append(f"keyword {fields.wrote_keywords}")
+        parts.append(f"keyword {', '.join(keyword_claim(fields.wrote_keywords))}")
     if fields.user_owns:
         parts.append(f"yours: {', '.join(sorted(fields.user_owns))}")
     return ", ".join(parts)

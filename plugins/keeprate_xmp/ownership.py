@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeprate import plugin_api
+from keeprate.plugin_api import Shown
 from keeprate_xmp.block import holds, is_zero, read_fields
 from keeprate_xmp.fields import (
     ACDSEE,
@@ -46,6 +48,8 @@ class Channel:
     """One kind of visible mark and the properties in which programs keep it."""
 
     name: str
+    shown: plugin_api.Channel
+    """What the core calls it."""
     main: tuple[str, str]
     """The property that every viewer reads."""
     shared: _Names
@@ -57,18 +61,21 @@ class Channel:
 CHANNELS = (
     Channel(
         "rating",
+        plugin_api.Channel.RATING,
         (XMP, "Rating"),
         frozenset({(XMP, "Rating"), (MICROSOFT, "Rating")}),
         frozenset({(ACDSEE, "rating"), (PHOTOSHOP, "Urgency")}),
     ),
     Channel(
         "label",
+        plugin_api.Channel.COLOUR,
         (XMP, "Label"),
         frozenset({(XMP, "Label")}),
         frozenset({(DIGIKAM, "ColorLabel"), (PHOTOSHOP, "Urgency"), (DARKTABLE, "colorlabels")}),
     ),
     Channel(
         "keywords",
+        plugin_api.Channel.KEYWORD,
         (DC, "subject"),
         frozenset({(DC, "subject"), (LIGHTROOM, "hierarchicalSubject"), (DIGIKAM, "TagsList")}),
         frozenset(
@@ -97,6 +104,8 @@ class Evidence:
     """What the journal says that we last wrote here."""
     outside: frozenset[str] = frozenset()
     """Channels that Exif, IPTC or an extended attribute hold a value for."""
+    said: tuple[Shown, ...] = ()
+    """What the user says about the photo wherever keeprate reads it: in its other files, in another way."""
     complete: bool = True
     """False if something could not be read: then nothing counts as free."""
 
@@ -121,7 +130,7 @@ def judge(evidence: Evidence) -> Verdict:
     verdicts: list[tuple[str, Hold]] = []
     taken_over = set(found.user_owns if found is not None else ())
     simple: list[tuple[str, str, str]] = []
-    lists: list[tuple[str, str, str, str]] = []
+    lists: list[tuple[str, str, str, tuple[str, ...]]] = []
     for channel in CHANNELS:
         claim = _trusted_claim(channel.name, found, evidence)
         values = _values(channel.name, claim)
@@ -129,7 +138,9 @@ def judge(evidence: Evidence) -> Verdict:
         verdicts.append((channel.name, verdict))
         if verdict is Hold.USERS and (claim is not None or _stripped(channel.name, found, evidence)):
             taken_over.add(channel.name)
-        if verdict is Hold.OURS or _left_over(channel, values, evidence.here):
+        theirs = _said(channel, evidence.said)
+        contradicted = bool(theirs) and claim not in theirs
+        if verdict is Hold.OURS or contradicted or _left_over(channel, values, evidence.here):
             simple += values.simple
             lists += values.lists
     return Verdict(tuple(verdicts), frozenset(taken_over), SharedValues(tuple(simple), tuple(lists)))
@@ -138,7 +149,7 @@ def judge(evidence: Evidence) -> Verdict:
 def _hold(channel: Channel, ours: SharedValues, found: ScoreFields | None, evidence: Evidence) -> Hold:
     if found is not None and channel.name in found.user_owns:
         return Hold.USERS
-    if channel.name in evidence.outside or _stripped(channel.name, found, evidence):
+    if channel.name in evidence.outside or _said(channel, evidence.said) or _stripped(channel.name, found, evidence):
         return Hold.USERS
     if any(_others(channel, evidence.here, ours)):
         return Hold.USERS
@@ -182,6 +193,11 @@ def _others(channel: Channel, packet: Packet, ours: SharedValues) -> Iterable[Pr
             name in channel.shared and _says_something(found) and not holds(found, ours)
         ):
             yield found
+
+
+def _said(channel: Channel, said: tuple[Shown, ...]) -> set[str]:
+    """The user's values of a channel, as keeprate knows them from everywhere."""
+    return {shown.value for shown in said if shown.channel is channel.shown}
 
 
 def _left_over(channel: Channel, ours: SharedValues, here: Packet) -> bool:

@@ -26,6 +26,14 @@ class XmpSettings:
         default=False, metadata={"help": "write a keyword such as Score|9 into photos without keywords"}
     )
     keyword_root: str = field(default="Score", metadata={"help": "the parent of those keywords"})
+    best_of_burst: bool = field(
+        default=False,
+        metadata={
+            "help": "write a keyword into the best photo of each burst and each group of near-duplicates that has no"
+            " keywords"
+        },
+    )
+    best_of_burst_keyword: str = field(default="Best of burst", metadata={"help": "that keyword"})
     sidecar_name: Literal["extension", "adobe"] = field(
         default="extension",
         metadata={"help": "name of a new sidecar: `extension` is IMG.cr3.xmp; `adobe` is IMG.xmp, for RAW files only"},

@@ -9,6 +9,7 @@ from keeprate.plugin_api import (
     JournalEntry,
     MarkRefusedError,
     MarkRequest,
+    PhotoFile,
     ScoredPhoto,
     Skipped,
     UndoOutcome,
@@ -33,14 +34,15 @@ class SidecarMarks:
         self._root = root
         self._settings = settings
 
-    def plan(self, photo: ScoredPhoto, path: Path, request: MarkRequest) -> Change | Skipped | None:
+    def plan(self, photo: ScoredPhoto, file: PhotoFile, request: MarkRequest) -> Change | Skipped | None:
         """What would change in the sidecar of one file of a photo; None if nothing.
 
         Raises:
             PacketError, FileChangedError, OSError: it cannot be read or changed safely.
         """
+        path = file.path
         target = sidecar_for(path, adobe_name=self._settings.sidecar_name == "adobe")
-        wish = wish_for(photo, request, self._settings)
+        wish = wish_for(photo, file.content_key, request, self._settings)
         current, here = None, None
         if target in all_sidecars(path):
             current, state = read_file(target, maximum_bytes=MAXIMUM_BYTES)
@@ -52,7 +54,7 @@ class SidecarMarks:
                 return Skipped(target, reason, later=reason == TOO_YOUNG)
         journal = journal_fields(request.last_written, target, PlaceKind.SIDECAR)
         if here is None:
-            if journal is not None and journal.key == photo.content_key:
+            if journal is not None and journal.key == file.content_key:
                 return Skipped(target, "the sidecar that keeprate wrote was removed; keeprate does not bring it back")
             if is_placeholder(path):
                 return Skipped(path, "its content is not on this machine")
@@ -69,7 +71,8 @@ class SidecarMarks:
             before=encode(PlaceKind.SIDECAR, current),
             after=encode(PlaceKind.SIDECAR, marked.data),
             summary=f"{display_name(target)}: {marked.summary}",
-            content_key=photo.content_key,
+            content_key=file.content_key,
+            shows=marked.shows,
         )
 
     def apply(self, change: Change) -> None:

@@ -22,12 +22,12 @@ from keeprate_xmp.fields import visible_marks
 )
 def test_the_scales(percentile: float, stars: str, label: str | None, keyword: str) -> None:
     marks = visible_marks(percentile, stars=True, label=True, keyword_root="Score")
-    assert (marks.rating, marks.label, marks.keyword) == (stars, label, keyword)
+    assert (marks.rating, marks.label, marks.keywords) == (stars, label, keyword)
 
 
 def test_everything_is_off_unless_asked_for() -> None:
     marks = visible_marks(1.0, stars=False, label=False, keyword_root=None)
-    assert (marks.rating, marks.label, marks.keyword) == (None, None, None)
+    assert (marks.rating, marks.label, marks.keywords) == (None, None, None)
 
 
 def test_never_a_rating_that_hides_or_means_unrated() -> None:
