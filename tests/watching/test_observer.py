@@ -35,7 +35,7 @@ class Watched:
         self.observer = LibraryObserver(
             [WatchedRoot("camera", root, exclude or Exclusions())],
             self.changes.append,
-            is_picture=is_picture,
+            is_wanted=is_picture,
             **settings,  # type: ignore[arg-type]
         )
 
@@ -221,7 +221,7 @@ class TestHints:
         roots = [WatchedRoot(name, tmp_path / name) for name in ("camera", "phone")]
         for root in roots:
             root.root.mkdir()
-        observer = LibraryObserver(roots, changes.append, is_picture=is_picture)
+        observer = LibraryObserver(roots, changes.append, is_wanted=is_picture)
         observer.start()
         try:
             make_files(tmp_path, "camera/a.jpg", "phone/b.jpg")
@@ -249,7 +249,7 @@ class TestHints:
             seen.append(change)
             raise ValueError("not today")
 
-        observer = LibraryObserver([WatchedRoot("camera", library)], listen, is_picture=is_picture)
+        observer = LibraryObserver([WatchedRoot("camera", library)], listen, is_wanted=is_picture)
         observer.start()
         try:
             for name in ("1.jpg", "2.jpg"):
@@ -272,7 +272,7 @@ class TestLostEvents:
             "import sys; from pathlib import Path; from keeprate.watching.hints import WatchedRoot\n"
             "from keeprate.watching.observer import LibraryObserver\n"
             "tell = lambda change: print(change, flush=True)\n"
-            "observer = LibraryObserver([WatchedRoot('camera', Path(sys.argv[1]))], tell, is_picture=bool)\n"
+            "observer = LibraryObserver([WatchedRoot('camera', Path(sys.argv[1]))], tell, is_wanted=bool)\n"
             "observer.start(); print('started', flush=True); sys.stdin.read(); observer.stop()"
         )
         with python_process(code, str(library)) as process:
@@ -415,7 +415,7 @@ class TestPolling:
         code = (
             "import json, sys; from pathlib import Path; from keeprate.watching.observer import *\n"
             "from keeprate.watching.hints import WatchedRoot\n"
-            "observer = LibraryObserver([WatchedRoot('camera', Path(sys.argv[1]))], print, is_picture=bool)\n"
+            "observer = LibraryObserver([WatchedRoot('camera', Path(sys.argv[1]))], print, is_wanted=bool)\n"
             "observer.start(); status = observer.statuses()[0]; observer.stop()\n"
             "print(json.dumps([status.method, status.sentence, status.advice]))"
         )
@@ -436,7 +436,7 @@ class TestPolling:
             "import json, sys; from pathlib import Path; from keeprate.watching.observer import *\n"
             "from keeprate.watching.hints import WatchedRoot\n"
             "roots = [WatchedRoot(name, Path(sys.argv[1], name)) for name in 'ab']\n"
-            "observer = LibraryObserver(roots, print, is_picture=bool)\n"
+            "observer = LibraryObserver(roots, print, is_wanted=bool)\n"
             "observer.start(); print(json.dumps([status.method for status in observer.statuses()])); observer.stop()"
         )
         assert run_with_watch_limit(40, code, str(tmp_path)) == ["events", "polling"]
@@ -495,7 +495,7 @@ class TestStopping:
             observer.stop()
             stopped.set()
 
-        observer = LibraryObserver([WatchedRoot("camera", library)], listen, is_picture=is_picture)
+        observer = LibraryObserver([WatchedRoot("camera", library)], listen, is_wanted=is_picture)
         observer.start()
         make_files(library, "new.jpg")
         assert stopped.wait(10)

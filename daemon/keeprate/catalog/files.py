@@ -61,6 +61,17 @@ def known_signatures(catalog: Catalog, library: str, below: str | None = None) -
     return {row[0]: row[1:] for row in rows}
 
 
+def readable(catalog: Catalog, library: str, below: str | None = None) -> dict[str, Signature]:
+    """The same for those that could be read: files with a content key."""
+    low = path_bytes("" if below is None else below.rstrip("/") + "/")
+    rows = catalog.conn.execute(
+        "SELECT path, size, mtime_ns, ctime_ns, inode FROM files WHERE library = ? AND gone_at IS NULL "
+        "AND content_key IS NOT NULL AND path >= CAST(? AS TEXT) AND (? OR path < CAST(? AS TEXT))",
+        (library, low, below is None, low[:-1] + b"0"),
+    )
+    return {row[0]: row[1:] for row in rows}
+
+
 def known_at(catalog: Catalog, path: str) -> Signature | None:
     """The signature of one present file."""
     row = catalog.conn.execute(

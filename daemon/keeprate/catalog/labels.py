@@ -110,6 +110,16 @@ def place_paths(catalog: Catalog, head: str) -> dict[str, str | None]:
     return dict(rows.fetchall())
 
 
+def standing_places(catalog: Catalog, head: str) -> list[Label]:
+    """The present place label of every photo that has one, whatever was said otherwise since."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE bucket IS NOT NULL AND id IN "
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",
+        (head,),
+    )
+    return [Label(*row) for row in rows]
+
+
 def counts(catalog: Catalog, head: str) -> dict[str, int]:
     """bucket → how many photos carry it now."""
     rows = catalog.conn.execute(

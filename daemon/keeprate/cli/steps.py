@@ -64,15 +64,19 @@ def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: Quie
 
 
 def scan(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Look at every folder now and note what is new, moved or gone."""
+    """Look at every folder now and note what is new, moved or gone, and what stars, flags and keywords say."""
+    from keeprate.service.reading_marks_run import read_marks
     from keeprate.service.scanning import scan as do_scan
+    from keeprate.service.worker_client import worker
 
-    with at_work(quiet=quiet or as_json) as session:
+    with at_work(quiet=quiet or as_json) as session, worker() as client:
         outcome = do_scan(session, library)
+        marks = read_marks(session, client, library)
     if as_json:
-        print_json(outcome)
+        print_json({"libraries": outcome.libraries, "marks": marks})
         return
-    say(outcome.sentence(), quiet=quiet)
+    for sentence in (outcome.sentence(), *marks.sentences()):
+        say(sentence, quiet=quiet)
 
 
 def embed(

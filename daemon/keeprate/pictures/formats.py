@@ -13,6 +13,7 @@ RAW_SUFFIXES = frozenset(
 )
 """Suffixes of camera RAW files, lower case, with the dot."""
 
+SIDECAR_SUFFIX = ".xmp"
 PICTURE_SUFFIXES = (
     RAW_SUFFIXES
     | {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"}
@@ -91,6 +92,11 @@ def is_picture(name: str) -> bool:
     """Whether a file of this name (base name or path) is looked at. Case does not matter; nothing is opened."""
     dot = name.rfind(".")
     return dot > 0 and name[dot:].lower() in PICTURE_SUFFIXES
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether a file of this name (base name or path) may hold what was said about a picture beside it."""
+    return name[-4:].lower() == SIDECAR_SUFFIX
 
 
 def sniff(head: bytes) -> Format:

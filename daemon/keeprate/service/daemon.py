@@ -26,11 +26,12 @@ from keeprate.catalog.connection import translated
 from keeprate.config.models import LibraryConfig
 from keeprate.errors import KeeprateError
 from keeprate.paths import Home
-from keeprate.pictures.formats import is_picture
+from keeprate.pictures.formats import is_picture, is_sidecar
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.lock import hold_lock
 from keeprate.service.managers import check_marks
 from keeprate.service.marking_run import write_all
+from keeprate.service.reading_marks_run import Places, read_marks_in
 from keeprate.service.retraining import due_heads, label_changes, next_training_at
 from keeprate.service.scanning import LibraryScan, exclusions_of, scan_library, scan_part
 from keeprate.service.scoring import score
@@ -107,7 +108,7 @@ class Engine:
         self._observer = LibraryObserver(
             [WatchedRoot(one.name, one.root, exclusions_of(session, one)) for one in self._config.library],
             self._wishes.put,
-            is_picture=is_picture,
+            is_wanted=lambda name: is_picture(name) or is_sidecar(name),
         )
 
     def stop(self) -> None:
@@ -236,11 +237,12 @@ class Engine:
         if due.whole_library or library.name in self._full_scans:
             self._full_scans.discard(library.name)
             tracker.forget_all()
-            result = scan_library(self._session, library, quiet_s=quiet_s)
+            result, places = scan_library(self._session, library, quiet_s=quiet_s), None
         elif due.files or due.folders:
             for path in (*due.files, *due.folders):
                 tracker.forget(path)
             result = scan_part(self._session, library, paths=due.files, folders=due.folders, quiet_s=quiet_s)
+            places = Places({os.path.dirname(path) for path in due.files}, due.folders)
         else:
             return
         for path, signature in result.unsettled.items():
@@ -249,6 +251,18 @@ class Engine:
         came_back = result.offline is None and library.name in self._offline
         (self._offline.discard if result.offline is None else self._offline.add)(library.name)
         if result.found_something or came_back:
+            self._catch_up = self._marks_stale = True
+        self._read_marks(library, places)
+
+    def _read_marks(self, library: LibraryConfig, places: Places | None) -> None:
+        """See what the user says in viewers, there or (None) everywhere; the scan never believes in a sidecar."""
+        found = read_marks_in(self._session, self._worker, library, places)
+        if found.read or found.failed:
+            log.info(
+                "%s: marks of %d files read (%d could not be), %d label changes, %d photos held back",
+                library.name, found.read, found.failed, found.labels, found.held,
+            )  # fmt: skip
+        if found.labels:
             self._catch_up = self._marks_stale = True
 
     def _tell(self, result: LibraryScan) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from keeprate.catalog import Catalog, files, journal, libraries
+from keeprate.catalog import Catalog, files, given_marks, journal, libraries
 from keeprate.catalog.files import SeenFile, Signature
 from keeprate.catalog.journal import Entry, Planned
 from keeprate.errors import DiskFullError
@@ -54,7 +54,12 @@ class Writer:
         planned = [
             Planned(change.path, change.field, change.content_key, change.before, change.after) for change in batch
         ]
-        ids = journal.plan(catalog, planned, run_id=self.run_id, library=self.library, manager=self.name)
+        shown = [
+            (change.content_key, one) for change in batch if change.content_key is not None for one in change.shows
+        ]
+        with catalog.db.atomic():
+            given_marks.record(catalog, shown)
+            ids = journal.plan(catalog, planned, run_id=self.run_id, library=self.library, manager=self.name)
         states = dict.fromkeys(ids, "dropped")
         reasons: list[str | None] = []
         try:

@@ -53,6 +53,23 @@ def managers_for(library: LibraryConfig) -> dict[str, PhotoManager]:
     }
 
 
+def readers_for(library: LibraryConfig) -> dict[str, PhotoManager]:
+    """The installed photo managers that can read the user's marks, whether or not the config names them.
+
+    Raises:
+        ConfigError: see `managers_for`.
+        KeeprateError: one cannot be loaded; says why.
+    """
+    configured = managers_for(library)
+    place = LibraryPlace(library.name, library.root)
+    found: dict[str, PhotoManager] = {}
+    for name in manager_names():
+        type_ = manager_type(name)
+        if type_ is not None and type_.reads_marks:
+            found[name] = configured.get(name) or type_(place, type_.settings_type())
+    return found
+
+
 def check_marks(config: Config) -> None:
     """Check every `[library.marks.…]` table.
 

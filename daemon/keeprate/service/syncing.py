@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.first_guessing import SENTENCE
 from keeprate.service.marking_run import write_all
+from keeprate.service.reading_marks_run import MarksRead, read_marks
 from keeprate.service.scanning import ScanOutcome, scan
 from keeprate.service.scoring import score
 from keeprate.service.session import Session
@@ -20,6 +21,7 @@ class SyncOutcome:
     """What one pass over all steps did."""
 
     scan: ScanOutcome
+    marks: MarksRead
     embed: EmbedOutcome
     train: tuple[TrainOutcome, ...]
     scored: int
@@ -29,7 +31,7 @@ class SyncOutcome:
 
     def sentences(self) -> list[str]:
         """For the person: a line a step."""
-        lines = [self.scan.sentence()]
+        lines = [self.scan.sentence(), *self.marks.sentences()]
         if self.embed.embedded or self.embed.failed:
             failed = f"; {self.embed.failed} could not be read, see `keeprate status`" if self.embed.failed else ""
             lines.append(f"{self.embed.embedded} photos embedded{failed}.")
@@ -47,10 +49,11 @@ class SyncOutcome:
 
 
 def sync(session: Session, worker: WorkerClient, library: str | None = None) -> SyncOutcome:
-    """Scan, embed, train, score, write. Each step looks up by itself whether there is anything to do."""
+    """Scan, read marks, embed, train, score, write. Each step looks up by itself whether there is anything to do."""
     scanned = scan(session, library)
+    marks = read_marks(session, worker, library)
     embedded = embed_all(session, worker, library)
     trained = train_heads(session, worker)
     scored = score(session)
     written = write_all(session, worker, library)
-    return SyncOutcome(scanned, embedded, tuple(trained), scored.scored, scored.guessed, written)
+    return SyncOutcome(scanned, marks, embedded, tuple(trained), scored.scored, scored.guessed, written)

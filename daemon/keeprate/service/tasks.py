@@ -136,18 +136,38 @@ class LookAtOutcome:
     cancelled: bool = False
 
 
-Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask
-Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome
+@dataclass(frozen=True, slots=True)
+class ReadMarksTask:
+    """Read what the user says about these files of a library in viewers."""
+
+    library: str
+    paths: tuple[str, ...]
+    signatures: tuple[str, ...]
+    """How each file and its sidecars look now."""
+    placed_at: tuple[float, ...]
+    """Unix seconds: when each file, or its latest sidecar, was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarksOutcome:
+    read: int = 0
+    failed: int = 0
+    cancelled: bool = False
+
+
+Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask
+Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome | ReadMarksOutcome
 _TASKS: dict[str, type[Task]] = {
     "embed": EmbedTask,
     "train": TrainTask,
     "write": WriteTask,
     "undo": UndoTask,
     "look": LookAtTask,
+    "marks": ReadMarksTask,
 }
 _OUTCOMES: dict[str, type[Outcome]] = {
     "embed": EmbedOutcome, "train": TrainOutcome, "write": WriteOutcome, "undo": UndoOutcome,
-    "look": LookAtOutcome,
+    "look": LookAtOutcome, "marks": ReadMarksOutcome,
 }  # fmt: skip
 
 

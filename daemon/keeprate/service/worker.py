@@ -25,6 +25,7 @@ from keeprate.service.tasks import (
     EmbedTask,
     LookAtTask,
     Outcome,
+    ReadMarksTask,
     Task,
     TrainTask,
     UndoTask,
@@ -100,6 +101,10 @@ def perform(task: Task, session: Session, working: Working) -> Outcome:
             from keeprate.service.looking_at import look_at
 
             return look_at(session, task, working)
+        case ReadMarksTask():
+            from keeprate.service.reading_marks import read
+
+            return read(session, task, working)
 
 
 def main() -> None:

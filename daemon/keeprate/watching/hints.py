@@ -15,7 +15,7 @@ from keeprate.watching.exclusions import Exclusions, lies_in_view
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something may have changed at `path`: a picture, or a folder with everything beneath it."""
+    """Something may have changed at `path`: a file of a wanted name, or a folder with everything beneath it."""
 
     library: str
     path: str
@@ -49,7 +49,7 @@ class WatchedRoot:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """A path that an event named: a folder, or a file with the name of a picture."""
+    """A path that an event named: a folder, or a file of a wanted name."""
 
     root: WatchedRoot
     path: str

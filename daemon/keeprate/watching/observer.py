@@ -1,6 +1,6 @@
 """Be told when something may have changed in the libraries.
 
-What comes out are hints: "this picture, this folder, this library may have changed". They may come twice, or
+What comes out are hints: "this file, this folder, this library may have changed". They may come twice, or
 for nothing, and the file may be gone again; whoever gets one looks for himself. A hint is never missed silently:
 where events can be lost (queue overflow, unmounting, a watcher that died) a `FullScan` is asked for, and where
 they cannot be had (network file systems, too many folders) one is asked for at regular intervals. That takes the
@@ -25,7 +25,6 @@ from watchdog.events import FileSystemEvent
 
 from keeprate.watching.hints import Change, FullScan, Touched, WatchedRoot, digest
 from keeprate.watching.mounts import Mount, mount_of
-from keeprate.watching.walk import IsPicture
 from keeprate.watching.watches import EventWatch, advice_for, count_folders, watch_limit, watches_advice
 
 _log = logging.getLogger(__name__)
@@ -81,6 +80,7 @@ class LibraryObserver:
     may take its time: meanwhile events wait, and if too many wait they become a `FullScan`. To miss nothing, call
     `start` first and scan afterwards. `check_roots` belongs on a timer, every 10 to 60 seconds.
 
+    `is_wanted` tells by its name whether a file is worth a hint: a picture, or a sidecar that speaks of one.
     `poll_every_s` is how often a library is to be scanned whose file system does not send (all) events.
     `find_mount` tells what a path lies on.
     """
@@ -90,12 +90,12 @@ class LibraryObserver:
         roots: Iterable[WatchedRoot],
         on_change: Callable[[Change], None],
         *,
-        is_picture: IsPicture,
+        is_wanted: Callable[[str], bool],
         poll_every_s: float = 300.0,
         find_mount: Callable[[Path], Mount | None] = mount_of,
     ) -> None:
         self._on_change = on_change
-        self._is_picture = is_picture
+        self._is_wanted = is_wanted
         self._poll_every_s = poll_every_s
         self._find_mount = find_mount
         self._watchers = [_Watcher(root, _absent(root)) for root in roots]
@@ -235,7 +235,7 @@ class LibraryObserver:
             path = os.fsdecode(named)
             if not path.startswith(real):
                 continue  # events that are no moves have no destination
-            if not event.is_directory and not self._is_picture(path[path.rfind("/") + 1 :]):
+            if not event.is_directory and not self._is_wanted(path[path.rfind("/") + 1 :]):
                 continue
             if self._queue.qsize() < _MAX_QUEUED:
                 self._queue.put(Touched(root, root.top + path[len(real) :], event.is_directory))
