@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+import typing
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -142,14 +144,29 @@ def config_page() -> str:
     for name in manager_names():
         type_ = manager_type(name)
         assert type_ is not None  # noqa: S101 (its entry point names it)
-        lines += [f"### `[library.marks.{name}]`\n", plain((type_.__doc__ or "").split("\n\n")[0]) + "\n"]
-        lines += ["| key | what it means | default |", "|---|---|---|"]
-        for field in dataclasses.fields(type_.settings_type):
-            lines.append(
-                f"| `{field.name}` | {capital(cell(field.metadata.get('help', '')))} | `{toml(field.default)}` |"
-            )
-        lines.append("")
+        section = f"library.marks.{name}"
+        about = plain((type_.__doc__ or "").split("\n\n")[0])
+        lines += [f"### `[{section}]`\n", about + "\n", *settings_table(type_.settings_type)]
+        for key, nested in nested_settings(type_.settings_type):
+            lines += [f"### `[[{section}.{key}]]`\n", "As many of these tables as you like.\n", *settings_table(nested)]
     return "\n".join(lines)
+
+
+def settings_table(settings_type: type[Any]) -> list[str]:
+    """The keys of a photo manager's settings."""
+    rows = [
+        f"| `{field.name}` | {capital(cell(field.metadata.get('help', '')))} | `{toml(field.default)}` |"
+        for field in dataclasses.fields(settings_type)
+    ]
+    return ["| key | what it means | default |", "|---|---|---|", *rows, ""]
+
+
+def nested_settings(settings_type: type[Any]) -> Iterator[tuple[str, type[Any]]]:
+    """Keys that hold a list of tables, and what each of these is."""
+    for key, hint in typing.get_type_hints(settings_type).items():
+        for part in typing.get_args(hint):
+            if isinstance(part, type) and dataclasses.is_dataclass(part):
+                yield key, part
 
 
 def default_text(field: Any) -> str:

@@ -25,9 +25,10 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _CURRENT_FOLDER = -100
@@ -364,7 +365,7 @@ def _install_new(temporary: Path, target: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         # No hard links here (FAT and its kin).
-        if _rename_new(temporary, target):
+        if rename_new(temporary, target):
             return
         # Claim the name with an empty file, then replace only that.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -375,14 +376,17 @@ def _install_new(temporary: Path, target: Path) -> None:
             raise
 
 
-def _rename_new(source: Path, target: Path) -> bool:
-    """Linux's rename that never replaces (renameat2(2), RENAME_NOREPLACE); False where there is no such thing.
+def rename_new(source: Path | str, target: Path | str) -> bool:
+    """Rename without ever replacing anything (renameat2(2), RENAME_NOREPLACE); False where there is no such thing.
 
-    Raises FileExistsError if something bears the name already.
+    A symbolic link is renamed itself.
+
+    Raises:
+        FileExistsError: something bears the name `target` already.
+        OSError: it cannot be renamed.
     """
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
+    renameat2 = _renameat2()
+    if renameat2 is None:
         return False
     if renameat2(_CURRENT_FOLDER, os.fsencode(source), _CURRENT_FOLDER, os.fsencode(target), _NO_REPLACE) == 0:
         return True
@@ -390,6 +394,16 @@ def _rename_new(source: Path, target: Path) -> bool:
     if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         return False
     raise OSError(number, os.strerror(number), os.fspath(target))
+
+
+@cache
+def _renameat2() -> Callable[..., int] | None:
+    """The function of the C library; None where it has none."""
+    try:
+        function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return None
+    return function
 
 
 def _sync_folder(folder: Path) -> None:

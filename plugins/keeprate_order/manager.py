@@ -1,14 +1,13 @@
-"""The photo manager itself: its settings, which photos it shows, and which way each change belongs to.
+"""The photo manager itself: which view is shown where, and which way each change belongs to.
 
-It decides nothing about files; the three ways (`view_folder`, `geeqie`, `mtimes`) do.
+It decides nothing about files; the ways (`view_folder`, `playlist`, `contact_sheet`, `geeqie`, `mtimes`) do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from keeprate.plugin_api import (
     Change,
@@ -21,46 +20,14 @@ from keeprate.plugin_api import (
     Skipped,
     UndoOutcome,
 )
-from keeprate_order import geeqie, mtimes, view_folder
-from keeprate_order.geeqie import CollectionChange, GeeqieCollection
+from keeprate_order import contact_sheet, geeqie, list_file, mtimes, playlist, view_folder, view_marker
+from keeprate_order.contact_sheet import ContactSheet, SheetChange
+from keeprate_order.geeqie import GeeqieCollection
+from keeprate_order.list_file import ListChange, ListFile
+from keeprate_order.playlist import Playlist
+from keeprate_order.selection import NothingToShowError, Section, chosen, sections_of
+from keeprate_order.settings import OrderSettings, View
 from keeprate_order.view_folder import ViewChange, ViewFolder
-
-
-@dataclass(frozen=True, slots=True)
-class OrderSettings:
-    """The config section `[library.marks.order]`."""
-
-    view_folder: str = field(
-        default="",
-        metadata={"help": "Folder of numbered links to the photos; relative to the library. Empty: none."},
-    )
-    links: Literal["absolute", "relative"] = field(
-        default="absolute",
-        metadata={"help": "What the links hold; relative ones survive a disk that is mounted elsewhere."},
-    )
-    best_first: bool = field(
-        default=True,
-        metadata={"help": "Best photo first; false puts the likeliest to be deleted first."},
-    )
-    reviewed: bool = field(
-        default=False,
-        metadata={"help": "Show photos that are already in a bucket too."},
-    )
-    limit: int = field(default=0, metadata={"help": "Show only so many photos; 0 shows all."})
-    geeqie_collection: str = field(
-        default="",
-        metadata={"help": 'A Geeqie collection (.gqv) to write; "auto" puts it where Geeqie looks. Empty: none.'},
-    )
-    touch_mtime: bool = field(
-        default=False,
-        metadata={"help": "Set modification times so that newest first is this order. Upsets backups and sync."},
-    )
-
-    def __post_init__(self) -> None:
-        if self.limit < 0:
-            raise ValueError("limit must be 0 or more")
-        if not geeqie.is_collection_name(self.geeqie_collection or geeqie.AUTO):
-            raise ValueError(f'geeqie_collection must be "{geeqie.AUTO}" or end in {geeqie.SUFFIX}')
 
 
 class OrderManager(PhotoManager):
@@ -71,38 +38,34 @@ class OrderManager(PhotoManager):
     def __init__(self, library: LibraryPlace, settings: OrderSettings) -> None:
         super().__init__(library, settings)
         self._settings = settings
-        self._view = ViewFolder(
-            library.root / Path(settings.view_folder).expanduser(),
-            library,
-            relative_links=settings.links == "relative",
-        )
-        collection = settings.geeqie_collection
-        self._collection = GeeqieCollection(geeqie.collection_path(collection or geeqie.AUTO, library), library)
 
     def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
-        photos = self._shown(request)
-        if self._settings.view_folder:
-            yield from _readable(self._view.folder, self._view.plan(photos))
-        if self._settings.geeqie_collection:
-            yield from _readable(self._collection.path, self._collection.plan(photos, request.last_written))
+        for view in self._settings.all_views:
+            if view.places():
+                yield from self._plan_view(view, request)
         if self._settings.touch_mtime:
-            yield from mtimes.plan_times(photos)
+            photos = chosen(request.photos, reviewed=self._settings.reviewed)
+            yield from mtimes.plan_times(photos if self._settings.best_first else photos[::-1])
 
     def apply(self, change: Change) -> None:
         match change:
             case ViewChange():
-                self._view.apply(change)
-            case CollectionChange():
-                self._collection.apply(change)
+                self._view_folder(change.path).apply(change)
+            case SheetChange():
+                self._contact_sheet(change.path).apply(change)
+            case ListChange():
+                self._list(change.field, change.path).apply(change)
             case _:
                 mtimes.apply_time(change)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
         match entry.field:
             case view_folder.FIELD:
-                return view_folder.standing_state(entry.path)
-            case geeqie.FIELD:
-                return geeqie.standing_digest(entry.path)
+                return view_marker.standing_state(entry.path)
+            case contact_sheet.FIELD:
+                return view_marker.standing_state(contact_sheet.files_folder(entry.path))
+            case geeqie.FIELD | playlist.FIELD:
+                return list_file.standing_digest(entry.path)
             case mtimes.FIELD:
                 return mtimes.standing_time(entry)
         raise MarkRefusedError(f"{entry.field!r} is not a field of the photo manager order")
@@ -110,22 +73,71 @@ class OrderManager(PhotoManager):
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         match entry.field:
             case view_folder.FIELD:
-                return self._view.undo(entry)
-            case geeqie.FIELD:
-                return self._collection.undo(entry)
+                return self._view_folder(entry.path).undo(entry)
+            case contact_sheet.FIELD:
+                return self._contact_sheet(entry.path).undo(entry)
+            case geeqie.FIELD | playlist.FIELD:
+                return self._list(entry.field, entry.path).undo(entry)
             case mtimes.FIELD:
                 return mtimes.undo_time(entry)
         raise MarkRefusedError(f"{entry.field!r} is not a field of the photo manager order")
 
     def own_folders(self) -> tuple[Path, ...]:
-        return (self._view.folder,) if self._settings.view_folder else ()
+        views = self._settings.all_views
+        folders = [self._place(view.folder) for view in views if view.folder]
+        sheets = [self._place(view.contact_sheet) for view in views if view.contact_sheet]
+        return (*folders, *(contact_sheet.files_folder(page) for page in sheets))
 
-    def _shown(self, request: MarkRequest) -> list[ScoredPhoto]:
-        """The photos in the order in which they are shown."""
-        photos = [photo for photo in request.photos if self._settings.reviewed or photo.label is None]
-        if not self._settings.best_first:
-            photos.reverse()
-        return photos[: self._settings.limit] if self._settings.limit else photos
+    def _plan_view(self, view: View, request: MarkRequest) -> Iterator[Change | Skipped]:
+        try:
+            sections = sections_of(view, request)
+        except NothingToShowError as nothing:
+            yield Skipped(self._place(view.places()[0]), str(nothing))
+            return
+        photos = [photo for section in sections for photo in section.photos]
+        if view.folder:
+            folder = self._view_folder(self._place(view.folder))
+            yield from _readable(folder.folder, folder.plan(sections))
+        if view.playlist:
+            yield from self._plan_list(playlist.FIELD, self._place(view.playlist), photos, request)
+        if view.geeqie_collection:
+            collection = geeqie.collection_path(view.geeqie_collection, self.library)
+            yield from self._plan_list(geeqie.FIELD, collection, photos, request)
+        if view.contact_sheet:
+            sheet = self._contact_sheet(self._place(view.contact_sheet))
+            yield from _readable(sheet.page, sheet.plan(sections, _subtitle(view, request, sections)))
+
+    def _plan_list(
+        self, field: str, path: Path, photos: list[ScoredPhoto], request: MarkRequest
+    ) -> Iterator[Change | Skipped]:
+        yield from _readable(path, self._list(field, path).plan(photos, request.last_written))
+
+    def _place(self, setting: str) -> Path:
+        return self.library.root / Path(setting).expanduser()
+
+    def _view_folder(self, folder: Path) -> ViewFolder:
+        return ViewFolder(folder, self.library, relative_links=self._relative)
+
+    def _contact_sheet(self, page: Path) -> ContactSheet:
+        return ContactSheet(page, self.library, relative_paths=self._relative)
+
+    def _list(self, field: str, path: Path) -> ListFile:
+        if field == geeqie.FIELD:
+            return GeeqieCollection(path, self.library)
+        return Playlist(path, self.library, relative_paths=self._relative)
+
+    @property
+    def _relative(self) -> bool:
+        return self._settings.links == "relative"
+
+
+def _subtitle(view: View, request: MarkRequest, sections: list[Section]) -> str:
+    """What a contact sheet shows, in words."""
+    head = view.head or request.head
+    if view.bucket or view.by == "bucket":
+        return f"By {head}, {'surest' if view.best_first else 'least sure'} first"
+    bucket = next((photo.buckets[0] for section in sections for photo in section.photos), "")
+    return f"By {head}: how probably each is {bucket!r}, {'best' if view.best_first else 'worst'} first"
 
 
 def _readable(place: Path, plan: Iterator[Change | Skipped]) -> Iterator[Change | Skipped]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, ScoredPhoto, Skipped, UndoOutcome
+from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, PhotoFile, ScoredPhoto, Skipped, UndoOutcome
 from keeprate_order.numbering import renumbered
 
 FIELD = "mtime"
@@ -31,31 +31,31 @@ _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 def plan_times(photos: Sequence[ScoredPhoto]) -> Iterator[Change | Skipped]:
     """A change for each file whose time does not fit the order of `photos` (the first gets the newest)."""
-    files: list[tuple[ScoredPhoto, Path, int]] = []
+    files: list[tuple[PhotoFile, float, int]] = []
     for photo in photos:
-        for path in (photo.path, *photo.other_paths):
+        for file in photo.files():
             try:
-                status = path.lstat()
+                status = file.path.lstat()
             except OSError as error:
-                yield Skipped(path, f"its times cannot be read: {error.strerror}")
+                yield Skipped(file.path, f"its times cannot be read: {error.strerror}")
                 continue
             reason = _reason_to_leave(status)
             if reason is not None:
-                yield Skipped(path, reason)
+                yield Skipped(file.path, reason)
             else:
-                files.append((photo, path, status.st_mtime_ns))
+                files.append((file, photo.score, status.st_mtime_ns))
     files.reverse()  # numbers ascend from the oldest time, which the last photo gets
     numbers = renumbered([_number_of(mtime_ns) for _, _, mtime_ns in files], _LARGEST_NUMBER)
-    for (photo, path, mtime_ns), number in zip(files, numbers, strict=True):
+    for (file, score, mtime_ns), number in zip(files, numbers, strict=True):
         wanted_ns = BASE_NS + number * _SECOND_NS
         if wanted_ns != mtime_ns:
             yield Change(
-                path=path,
+                path=file.path,
                 field=FIELD,
                 before=str(mtime_ns).encode("ascii"),
                 after=str(wanted_ns).encode("ascii"),
-                summary=f"modification time, for the order: score {photo.score:.2f}",
-                content_key=photo.content_key,
+                summary=f"modification time, for the order: score {score:.2f}",
+                content_key=file.content_key,
                 touches_photo=True,
             )
 

@@ -18,6 +18,8 @@ NAME_MAX_BYTES = 255
 
 _MINIMUM_DIGITS = 4
 _LONGEST_SUFFIX_BYTES = 16
+_MAXIMUM_LETTER_BYTES = 4
+"""Of UTF-8."""
 _LINK_NAME = re.compile(r"(?P<number>[0-9]{4,12})_(?P<score>[01]\.[0-9]{2})_.", re.DOTALL)
 
 
@@ -41,6 +43,8 @@ def link_name(number: int, digits: int, score: str, photo_name: str) -> str:
     `photo_name` may hold bytes that are no UTF-8 (as Python's surrogate escapes); they are kept.
     """
     prefix = f"{number:0{digits}d}_{score}_"
+    if len(prefix) + _MAXIMUM_LETTER_BYTES * len(photo_name) <= NAME_MAX_BYTES:
+        return prefix + photo_name  # the usual case, without a look at bytes
     name = os.fsencode(photo_name)
     excess = len(prefix) + len(name) - NAME_MAX_BYTES
     if excess > 0:

@@ -9,7 +9,8 @@ import pytest
 
 from keeprate.plugin_api import LibraryPlace, MarkRefusedError, UndoOutcome
 from keeprate_order import OrderManager, OrderSettings
-from keeprate_order.geeqie import CollectionChange, paths_in
+from keeprate_order.geeqie import paths_in
+from keeprate_order.list_file import ListChange
 from support.ordered import Journal, scored
 
 LIBRARY = LibraryPlace("camera/raw", Path("/photos"))
@@ -135,7 +136,7 @@ def test_undo_of_the_first_removes_the_file(manager: OrderManager, journal: Jour
 @pytest.mark.parametrize("before", [None, b"sha256:0"])
 def test_a_change_since_the_plan_is_refused(manager: OrderManager, collection: Path, before: bytes | None) -> None:
     collection.write_bytes(b"somebody else's")
-    change = CollectionChange(
+    change = ListChange(
         path=collection, field="geeqie-collection", before=before, after=b"", summary="", content=b"ours"
     )
     with pytest.raises(MarkRefusedError, match="has changed"):
