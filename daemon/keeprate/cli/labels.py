@@ -1,4 +1,4 @@
-"""`labels`: what you said about your photos; what of it was probably a slip; in from files and out to them."""
+"""`labels`: what you said about your photos; what was probably a slip or not yours; in from files and out to them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from keeprate.cli.output import HeadOption, JsonOption, print_json, printable, s
 from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
+    from keeprate.catalog.user_marks import Decision
     from keeprate.service.auditing import AuditOutcome, Suspect
     from keeprate.service.label_files import ImportOutcome
 
 PROBLEMS_SHOWN = 20
 
-labels_app = typer.Typer(help="What you said about your photos, by moving them or in files.", no_args_is_help=True)
+labels_app = typer.Typer(
+    help="What you said about your photos, by moving them, with stars, or in files.", no_args_is_help=True
+)
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 
@@ -45,7 +48,7 @@ def list_labels(head: HeadOption = None, as_json: JsonOption = False) -> None:
             printable(f"{label.bucket:<10} {label.source:<7} {iso(label.at)}  {label.path or label.content_key}")
         )
     if not found:
-        typer.echo("No labels yet: move photos into a bucket's folder.", err=True)
+        typer.echo("No labels yet: move photos into a bucket's folder, or give them stars.", err=True)
 
 
 @labels_app.command()
@@ -93,7 +96,8 @@ def _show_suspect(number: int, suspect: Suspect) -> None:
     from keeprate.service.status import iso
 
     where = suspect.paths or (f"{suspect.lay_at or suspect.content_key} (deleted since)",)
-    said = {"move": "moved there", "folder": "found there", "trash": "put into the trash", "csv": "from a file"}
+    said = {"move": "moved there", "folder": "found there", "trash": "put into the trash", "csv": "from a file",
+            "rating": "marked"}  # fmt: skip
     shares = suspect.probabilities
     say(f"\n{number}. {where[0]}")
     for copy in where[1:]:
@@ -132,6 +136,68 @@ def _write_audit(outcomes: list[AuditOutcome], target: Path) -> None:
         raise UsageError("There is a file already; it was left as it is.", path=target) from error
     except OSError as error:
         raise KeeprateError(f"The file cannot be written: {error.strerror or error}.", path=target) from error
+
+
+@labels_app.command()
+def held(as_json: JsonOption = False) -> None:
+    """Stars, flags and keywords that are probably not yours, and are not learned until you say so."""
+    from keeprate.cli.showing_status import local
+    from keeprate.paths import locate_home
+    from keeprate.service.held_marks import held_groups
+    from keeprate.service.session import open_session
+
+    with open_session(locate_home()) as session:
+        session.libraries()  # says that there is none
+        groups = held_groups(session)
+    if as_json:
+        print_json(groups)
+        return
+    for group in groups:
+        when = local(group.first_at)
+        if local(group.last_at) != when:
+            when += f" to {local(group.last_at)}"
+        say(f"{group.id}  {group.photos} photos with {group.value}, {when}, in {group.folder}")
+        say(f"        {group.reason}")
+        say(f"        such as {', '.join(Path(path).name for path in group.examples)}")
+    if groups:
+        say("\nAre they yours? `keeprate labels accept ID` learns them, `keeprate labels ignore ID` never asks again.")
+    else:
+        say("Nothing is held back.")
+
+
+HeldGroups = Annotated[list[str] | None, typer.Argument(help="From `keeprate labels held`.", metavar="ID…")]
+AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held back.")]
+
+
+@labels_app.command()
+def accept(groups: HeldGroups = None, everything: AllOption = False, as_json: JsonOption = False) -> None:
+    """These marks are yours: learn them."""
+    from keeprate.catalog.user_marks import Decision
+
+    _answer(groups, everything, Decision.ACCEPTED, as_json)
+
+
+@labels_app.command()
+def ignore(groups: HeldGroups = None, everything: AllOption = False, as_json: JsonOption = False) -> None:
+    """These marks are not yours: learn nothing from them, and do not ask again. They stay where they are."""
+    from keeprate.catalog.user_marks import Decision
+
+    _answer(groups, everything, Decision.IGNORED, as_json)
+
+
+def _answer(groups: list[str] | None, everything: bool, decision: Decision, as_json: bool) -> None:
+    from keeprate.cli.steps import at_work
+    from keeprate.service.held_marks import answer
+
+    if bool(groups) == everything:
+        raise UsageError("Say which: either IDs from `keeprate labels held`, or --all.")
+    with at_work(quiet=as_json) as session:
+        session.libraries()  # says that there is none
+        outcome = answer(session, groups or [], decision, everything=everything)
+    if as_json:
+        print_json(outcome)
+        return
+    say(f"{outcome.values} marks {decision.value}, {outcome.labels} label changes; {outcome.still_held} photos wait.")
 
 
 @labels_app.command("import")

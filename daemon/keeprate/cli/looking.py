@@ -174,6 +174,8 @@ def why(
             say(f"  ({SENTENCE})")
     if found.label:
         say(f"  you put it into: {found.label}")
+    for mark in found.marks:
+        say(f"  marked in a viewer: {', '.join(mark.said)}{'' if mark.path == found.path else f' ({mark.path})'}")
     if found.nearest:
         say(f"  most similar of those you decided on (by {found.model}):")
         for neighbour in found.nearest:

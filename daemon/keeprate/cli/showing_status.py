@@ -89,6 +89,8 @@ def _show_work(now: Status) -> None:
         say(f"Training  {local(now.next_training)}, unless more is moved until then")
     last = f"; last time {now.marks.last_write}" if now.marks.last_write else ""
     say(f"Marks     {now.marks.standing} places{last}")
+    if now.held:
+        say(f"Held back the stars or flags of {now.held} photos, probably not set by you: `keeprate labels held`")
     say(f"Daemon    {f'running (process {now.daemon.pid})' if now.daemon.running else 'not running'}")
     if now.problems.count:
         say(f"\n{now.problems.count} problems (each is tried again when its file changes):")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from keeprate.catalog import embeddings, files, heads, labels, models, scores
+from keeprate.catalog import embeddings, files, heads, labels, models, scores, user_marks
 from keeprate.catalog.labels import Label
 from keeprate.errors import KeeprateError
 from keeprate.paths import expanded
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
+from keeprate.service.deciding_marks import described
 from keeprate.service.session import Session
 
 NEAREST = 3
@@ -26,6 +27,15 @@ class Neighbour:
     path: str
     bucket: str
     similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFound:
+    """What the user says about the photo in a viewer."""
+
+    path: str
+    said: tuple[str, ...]
+    """In words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Explanation:
     """1: the best of all scored photos."""
     of: int
     label: str | None
+    marks: tuple[MarkFound, ...]
     signals: dict[str, float]
     nearest: tuple[Neighbour, ...]
 
@@ -79,6 +90,10 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
         rank=order.index(key) + 1 if key in order else None,
         of=len(order),
         label=said[key].bucket if key in said else None,
+        marks=tuple(
+            MarkFound(where, tuple(described(shown) for shown in marks.shown()))
+            for where, marks in user_marks.of_photo(catalog, key)
+        ),
         signals={} if signals is None else dict(zip(SIGNAL_NAMES, map(float, signals), strict=True)),
         nearest=LabelledPhotos(session, model.id, said).nearest(key),
     )

@@ -14,6 +14,8 @@ from keeprate.service.session import Session
 
 _OF_A_HEAD: Final = ("labels", "given_scores", "out_of_fold", "scores")
 _OF_A_PHOTO: Final = ("embeddings", "signals")
+_MARKED: Final = ("taken_marks", "said_values", "first_readings")
+"""Kept while a file is left: what its stars said must not be learned anew because it was forgotten."""
 _THEIRS: Final = "content_key IN (SELECT content_key FROM forgotten)"
 
 
@@ -88,6 +90,9 @@ def _purge(session: Session, head: str | None) -> None:
         return
     for table in _OF_A_PHOTO:
         conn.execute(f"DELETE FROM {table} WHERE {_THEIRS}")
+    gone = f"{_THEIRS} AND content_key NOT IN (SELECT content_key FROM files WHERE content_key NOT NULL AND gone_at IS NULL)"
+    for table in _MARKED:
+        conn.execute(f"DELETE FROM {table} WHERE {gone}")
     unmarked = f"{_THEIRS} AND content_key NOT IN (SELECT content_key FROM journal WHERE content_key IS NOT NULL)"
     conn.execute(f"DELETE FROM files WHERE gone_at IS NOT NULL AND {unmarked}")
     conn.execute(

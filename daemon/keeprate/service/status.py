@@ -19,6 +19,7 @@ from keeprate.catalog import (
     problems,
     runs,
     scores,
+    user_marks,
 )
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.service.first_guessing import kept_bucket
@@ -136,6 +137,8 @@ class Status:
     """When the daemon will train next, if nothing more is moved until then; None: nothing to learn from."""
     model: ModelStatus
     marks: MarksStatus
+    held: int
+    """Photos with stars, flags or keywords that are held back until the user was asked."""
     daemon: DaemonStatus
     workspace: str | None
     """The folder that says which heads there are; None: the config file does."""
@@ -166,6 +169,7 @@ def status(session: Session, head: str | None = None) -> Status:
         next_training=None if next_at is None else iso(next_at),
         model=ModelStatus(model.name, model.path, model.embed_dim, model.cached),
         marks=MarksStatus(journal.count_standing(catalog), None if write is None else write.outcome),
+        held=user_marks.count_held(catalog),
         daemon=DaemonStatus(pid is not None, pid),
         workspace=None if session.home.workspace is None else str(session.home.workspace),
     )
