@@ -6,11 +6,12 @@ import errno
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,36 @@ class TestLostUpdates:
         with pytest.raises(FileChangedError):
             replace_file(photo, NEW)
         assert photo.read_bytes() == b"the user's edit"
+        assert names_in(photo.parent) == ["photo.jpg"]
+
+    @pytest.mark.parametrize("way", ["in place", "by rename", "removed"])
+    def test_an_edit_after_the_last_look_wins(self, photo: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+        real_rename = safe_files._rename_with
+        ways: dict[str, Callable[[], object]] = {
+            "in place": lambda: photo.write_bytes(b"the user's edit"),
+            "by rename": lambda: Path(shutil.copy(Path(__file__), photo.with_name("theirs"))).replace(photo),
+            "removed": photo.unlink,
+        }
+        edits = [ways[way]]
+
+        def edit_then_rename(flag: int, source: Path, target: Path) -> bool:
+            while edits:
+                edits.pop()()
+            return real_rename(flag, source, target)
+
+        monkeypatch.setattr(safe_files, "_rename_with", edit_then_rename)
+        if not safe_files._renameat2():
+            pytest.skip("there is no renameat2 here")
+        with pytest.raises(FileChangedError):
+            replace_file(photo, NEW)
+        assert names_in(photo.parent) == ([] if way == "removed" else ["photo.jpg"])
+        if way != "removed":
+            assert photo.read_bytes() == (b"the user's edit" if way == "in place" else Path(__file__).read_bytes())
+
+    def test_where_files_cannot_be_swapped(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(safe_files, "_renameat2", lambda: None)
+        replace_file(photo, NEW)
+        assert photo.read_bytes() == NEW
         assert names_in(photo.parent) == ["photo.jpg"]
 
 

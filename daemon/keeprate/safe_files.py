@@ -7,9 +7,9 @@ never writes into an existing file, never replaces a symbolic link and never del
 was not shown.
 
 What a rename cannot carry over: the inode (other hard links keep the old content: look at
-`FileState.link_count` first) and the birth time. Between the last look at the original and the rename lie
-some microseconds in which an edit by another program would be lost; callers avoid them by leaving files
-alone that changed a moment ago.
+`FileState.link_count` first) and the birth time. On Linux the old file is swapped out and looked at once more, so
+that an edit by another program in the last microseconds is put back in place. Elsewhere it would be lost; callers
+avoid that by leaving files alone that changed a moment ago.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +35,8 @@ _CURRENT_FOLDER = -100
 """AT_FDCWD of <fcntl.h>."""
 _NO_REPLACE = 1
 """RENAME_NOREPLACE of <linux/fs.h>."""
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of <linux/fs.h>."""
 TEMPORARY_PREFIX = ".keeprate-"
 """How the name of every temporary file of ours begins; watchers and walkers leave such names alone."""
 
@@ -131,9 +133,7 @@ def replace_file(path: Path, data: bytes, *, seen: FileState | None = None, mtim
         if state is None:
             _install_new(temporary, target)
         else:
-            if file_state(target) != state:
-                raise FileChangedError(f"{path} changed while it was being written")
-            temporary.replace(target)
+            _install_instead(temporary, target, state)
         written = _state_of(os.fstat(descriptor), target)
     _sync_folder(target.parent)
     return written
@@ -356,6 +356,34 @@ def _flush_and_verify(descriptor: int, data: bytes) -> None:
         raise OSError(errno.EIO, "what was written does not read back")
 
 
+def _install_instead(temporary: Path, target: Path, state: FileState) -> None:
+    """Give the finished temporary file the name of the one that is still in `state`.
+
+    Raises FileChangedError if it is no longer, and then what others made of it keeps the name.
+    """
+    changed = FileChangedError(f"{target} changed while it was being written")
+    if file_state(target) != state:
+        raise changed
+    ours = file_state(temporary)
+    try:
+        swapped = _rename_with(_EXCHANGE, temporary, target)
+    except FileNotFoundError:
+        raise changed from None
+    if not swapped:
+        temporary.replace(target)
+        return
+    if not _same_but_for_its_name(file_state(temporary), state):
+        _rename_with(_EXCHANGE, temporary, target)
+        if not _same_but_for_its_name(file_state(temporary), ours):  # yet another edit came in between: the latest
+            _rename_with(_EXCHANGE, temporary, target)
+        raise changed
+
+
+def _same_but_for_its_name(now: FileState | None, before: FileState | None) -> bool:
+    """Whether a file is as it was before it was renamed, which moves its change time."""
+    return now is not None and before is not None and replace(now, ctime_ns=before.ctime_ns) == before
+
+
 def _install_new(temporary: Path, target: Path) -> None:
     """Give the finished temporary file its name, unless something bears that name already."""
     try:
@@ -385,10 +413,15 @@ def rename_new(source: Path | str, target: Path | str) -> bool:
         FileExistsError: something bears the name `target` already.
         OSError: it cannot be renamed.
     """
+    return _rename_with(_NO_REPLACE, source, target)
+
+
+def _rename_with(flag: int, source: Path | str, target: Path | str) -> bool:
+    """renameat2(2) with one flag; False where the system or the file system does not know it."""
     renameat2 = _renameat2()
     if renameat2 is None:
         return False
-    if renameat2(_CURRENT_FOLDER, os.fsencode(source), _CURRENT_FOLDER, os.fsencode(target), _NO_REPLACE) == 0:
+    if renameat2(_CURRENT_FOLDER, os.fsencode(source), _CURRENT_FOLDER, os.fsencode(target), flag) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
