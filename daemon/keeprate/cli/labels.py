@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 PROBLEMS_SHOWN = 20
 
-labels_app = typer.Typer(
-    help="What you said about your photos, by moving them, with stars, or in files.", no_args_is_help=True
-)
+labels_app = typer.Typer(help="What you said about your photos: by moving, by stars, in files.", no_args_is_help=True)
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 
@@ -140,7 +138,7 @@ def _write_audit(outcomes: list[AuditOutcome], target: Path) -> None:
 
 @labels_app.command()
 def held(as_json: JsonOption = False) -> None:
-    """Stars, flags and keywords that are probably not yours, and are not learned until you say so."""
+    """Stars, flags and keywords that may not be yours, and are not learned until you say so."""
     from keeprate.cli.showing_status import local
     from keeprate.paths import locate_home
     from keeprate.service.held_marks import held_groups

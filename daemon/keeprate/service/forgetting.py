@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from keeprate.catalog import files
+from keeprate.catalog import companions, files
 from keeprate.errors import UsageError
 from keeprate.paths import expanded
 from keeprate.service.session import Session
@@ -88,11 +88,12 @@ def _purge(session: Session, head: str | None) -> None:
         conn.execute(f"DELETE FROM {table} WHERE {_THEIRS} AND (?1 IS NULL OR head = ?1)", (head,))
     if head is not None:
         return
+    companions.part(session.catalog, [key for (key,) in conn.execute("SELECT content_key FROM forgotten")])
     for table in _OF_A_PHOTO:
         conn.execute(f"DELETE FROM {table} WHERE {_THEIRS}")
-    gone = f"{_THEIRS} AND content_key NOT IN (SELECT content_key FROM files WHERE content_key NOT NULL AND gone_at IS NULL)"
+    lying = "SELECT content_key FROM files WHERE content_key IS NOT NULL AND gone_at IS NULL"
     for table in _MARKED:
-        conn.execute(f"DELETE FROM {table} WHERE {gone}")
+        conn.execute(f"DELETE FROM {table} WHERE {_THEIRS} AND content_key NOT IN ({lying})")
     unmarked = f"{_THEIRS} AND content_key NOT IN (SELECT content_key FROM journal WHERE content_key IS NOT NULL)"
     conn.execute(f"DELETE FROM files WHERE gone_at IS NOT NULL AND {unmarked}")
     conn.execute(
