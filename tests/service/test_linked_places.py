@@ -60,13 +60,14 @@ def throw_away(link: Path, when: datetime | None = None) -> Path:
     return Path(shutil.move(link, trash / "files" / link.name))
 
 
-@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize(("relative", "subfolder"), [(False, ""), (True, ""), (True, "2024-05-12")])
 def test_a_link_in_the_trash_says_delete_until_it_is_brought_back(
-    session: Session, root: Path, view: Path, relative: bool
+    session: Session, root: Path, view: Path, relative: bool, subfolder: str
 ) -> None:
     photo, other = write_photos(root / "in", range(2))
     scan(session)
-    link = link_to(photo, view, relative=relative)
+    (view / subfolder).mkdir(exist_ok=True)
+    link = link_to(photo, view / subfolder, relative=relative)
     link_to(other, view)
     os.utime(link, (1e9, 1e9), follow_symlinks=False)
     thrown = throw_away(link)

@@ -142,7 +142,8 @@ def _target(link: str, views: Collection[Path]) -> str:
         said = Path(link).readlink()
     except OSError:
         return str(target)
-    meant = (Path(os.path.realpath(view / said)) for view in views)
+    # From the view itself, or from one of its subfolders: which one, makes no difference to `..`.
+    meant = (Path(os.path.realpath(start / said)) for view in views for start in (view, view / "-"))
     return str(next((path for path in meant if path.exists()), target))
 
 
