@@ -90,9 +90,7 @@ def _show_work(now: Status) -> None:
     last = f"; last time {now.marks.last_write}" if now.marks.last_write else ""
     say(f"Marks     {now.marks.standing} places{last}")
     if now.held:
-        say(
-            f"Held back stars or flags of {now.held} photos, until you say whether they are yours: `keeprate labels held`"
-        )
+        say(f"Held back stars or flags of {now.held} photos, until you say whose they are: `keeprate labels held`")
     say(f"Daemon    {f'running (process {now.daemon.pid})' if now.daemon.running else 'not running'}")
     if now.problems.count:
         say(f"\n{now.problems.count} problems (each is tried again when its file changes):")
