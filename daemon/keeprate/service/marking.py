@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import overload
 
-from keeprate.catalog import heads, journal, labels, models, problems, runs, scores
+from keeprate.catalog import heads, journal, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
 from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Skipped
@@ -16,6 +16,7 @@ from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
 from keeprate.service.scanning import check_root, exclusions_of
 from keeprate.service.session import Progress, Session
+from keeprate.service.shots import said_of_shots
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
 from keeprate.service.worker import Working
 
@@ -103,7 +104,7 @@ def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkReq
     if version is None:
         return None
     deadly = problems.paths_of(catalog, "mark")
-    said = {key: label.bucket for key, label in labels.current(catalog, name).items() if label.bucket is not None}
+    said = {key: label.bucket for key, label in said_of_shots(session, name).of_photos().items() if label.bucket}
     ranked = [photo for photo in scores.ranked(catalog, name, said, library.name) if deadly.isdisjoint(photo.paths)]
     model = next((model.name for model in models.all_models(catalog) if model.id == version.model_id), "a former model")
     return MarkRequest(
@@ -111,7 +112,7 @@ def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkReq
         head=name,
         model=f"{name}#{version.version} on {model}",
         scored_at=datetime.fromtimestamp(version.trained_at, UTC),
-        photos=_scored(ranked, version.buckets),
+        photos=_scored(ranked, version.buckets, deadly),
         last_written=_nothing_written,
     )
 
@@ -137,7 +138,7 @@ class _Announced(Sequence[ScoredPhoto]):
 
     def __iter__(self) -> Iterator[ScoredPhoto]:
         for photo in self._photos:
-            self._working([str(photo.path)])
+            self._working([str(photo.path), *(str(companion.path) for companion in photo.companions)])
             yield photo
 
 
@@ -146,7 +147,7 @@ def _nothing_written(_path: Path, _field: str) -> bytes | None:
     return None
 
 
-def _scored(ranked: Sequence[RankedPhoto], buckets: tuple[str, ...]) -> list[ScoredPhoto]:
+def _scored(ranked: Sequence[RankedPhoto], buckets: tuple[str, ...], deadly: Collection[str] = ()) -> list[ScoredPhoto]:
     last = max(1, len(ranked) - 1)
     return [
         ScoredPhoto(
@@ -159,6 +160,7 @@ def _scored(ranked: Sequence[RankedPhoto], buckets: tuple[str, ...]) -> list[Sco
             percentile=1.0 - position / last,
             label=photo.label,
             taken_at=None if photo.taken_at is None else datetime.fromtimestamp(photo.taken_at, UTC),
+            companions=tuple(one for one in photo.companions if str(one.path) not in deadly),
         )
         for position, photo in enumerate(ranked)
     ]
