@@ -34,8 +34,6 @@ class SheetChange(Change):
 
     pages: dict[Path, bytes] = field(repr=False)
     photos: tuple[ScoredPhoto, ...] = field(repr=False)
-    created_page: bool
-    """Whether there was no first page before."""
 
 
 def files_folder(page: Path) -> Path:
@@ -82,7 +80,6 @@ class ContactSheet:
             f"{len(missing)} thumbnails to make",
             pages=pages,
             photos=photos,
-            created_page=marker is None,
         )
 
     def apply(self, change: SheetChange) -> None:
@@ -98,19 +95,27 @@ class ContactSheet:
         marker = read_marker(self.files)
         if (marker.state.encode() if marker else None) != change.before:
             raise MarkRefusedError(f"{self.page} has been written by another run since this was planned")
-        small = self.files / THUMBNAILS
         created = not self.files.exists() if marker is None else marker.created_folder
         self.files.mkdir(parents=True, exist_ok=True)
         state = (change.after or b"").decode()
         write_marker(self.files, ViewMarker(self._library.name, str(self._library.root), state, created))
+        try:
+            self._write(change)
+        except OSError:
+            if marker is None:  # nothing is half there that the journal does not know
+                self._remove_ours(created)
+            raise
+
+    def _write(self, change: SheetChange) -> None:
         (self.files / NO_MEDIA_NAME).touch()
+        small = self.files / THUMBNAILS
         small.mkdir(exist_ok=True)
         thumbnails.make_missing(small, change.photos)
         for path, content in reversed(change.pages.items()):  # the first page last: it links to the others
             if _page_content(path) != content:
                 _write_page(path, content)
         keep = {thumbnails.file_name(photo) for photo in change.photos} | {path.name for path in change.pages}
-        self._remove_ours_but(keep)
+        self._remove_but(keep)
 
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         """Remove our pages and thumbnails and, if we made it and nothing else is in it, the folder beside the page.
@@ -122,22 +127,25 @@ class ContactSheet:
         marker = read_marker(self.files)
         if marker is None or not marker.is_of(self._library):
             return UndoOutcome.NOT_OURS if self.files.is_dir() else UndoOutcome.GONE
+        nothing_left = self._remove_ours(marker.created_folder)
+        return UndoOutcome.RESTORED if nothing_left and entry.before is None else UndoOutcome.REMOVED_OURS
+
+    def _remove_ours(self, created_folder: bool) -> bool:
+        """Remove the sheet, its marker last; True if nothing of anybody's is left in its places."""
         first = _page_content(self.page)
-        others_page = first is None and os.path.lexists(self.page)
         if first is not None:
             _remove_page(self.page, first)
-        self._remove_ours_but(set())
-        with suppress(OSError):  # something of the user's is in it
+        self._remove_but(set())
+        with suppress(OSError):  # something of the user's is in it, or there is none
             (self.files / THUMBNAILS).rmdir()
         no_media = self.files / NO_MEDIA_NAME
         if no_media.is_file() and not no_media.stat().st_size:
             no_media.unlink()
         (self.files / MARKER_NAME).unlink()
         nothing_left = not any(self.files.iterdir())
-        if nothing_left and marker.created_folder:
+        if nothing_left and created_folder:
             self.files.rmdir()
-        complete = nothing_left and not others_page and entry.before is None
-        return UndoOutcome.RESTORED if complete else UndoOutcome.REMOVED_OURS
+        return nothing_left and not os.path.lexists(self.page)
 
     def _reason_to_refuse(self) -> str | None:
         if os.path.lexists(self.page) and _page_content(self.page) is None:
@@ -164,7 +172,7 @@ class ContactSheet:
                 found += [folder / name for name in os.listdir(folder) if pattern.fullmatch(name)]  # noqa: PTH208
         return found
 
-    def _remove_ours_but(self, keep: set[str]) -> None:
+    def _remove_but(self, keep: set[str]) -> None:
         for path in self._ours():
             if path.name not in keep and not path.is_symlink():
                 if path.suffix == thumbnails.SUFFIX:

@@ -48,6 +48,10 @@ class Sheet:
     relative_paths: bool
     """Whether the links to the photos are relative."""
 
+    def folder_of(self, number: int) -> Path:
+        """Where the addresses on page `number` count from, links resolved."""
+        return Path(os.path.realpath(self.path_of(number).parent))
+
     def path_of(self, number: int) -> Path:
         """Where page `number` lies; the first is 1."""
         return self.page if number == 1 else self.files / f"page-{number}.html"
@@ -84,7 +88,7 @@ def _page(sheet: Sheet, number: int, count: int, rows: Sequence[tuple[str, Score
 def _navigation(sheet: Sheet, number: int, count: int) -> str:
     if count == 1:
         return ""
-    here = sheet.path_of(number).parent
+    here = sheet.folder_of(number)
     links = (
         f"<b>{other}</b>" if other == number else f'<a href="{_address(sheet.path_of(other), here)}">{other}</a>'
         for other in range(1, count + 1)
@@ -94,7 +98,7 @@ def _navigation(sheet: Sheet, number: int, count: int) -> str:
 
 def _lists(sheet: Sheet, number: int, rows: Sequence[tuple[str, ScoredPhoto]]) -> Iterator[str]:
     """The photos, in a list for each section, whose name stands above."""
-    here, before = sheet.path_of(number).parent, None
+    here, before = sheet.folder_of(number), None
     for name, photo in rows:
         if name != before:
             if before is not None:
@@ -124,7 +128,7 @@ def _item(sheet: Sheet, photo: ScoredPhoto, here: Path) -> str:
 
 
 def _address(target: Path, here: Path) -> str:
-    return _quoted(os.path.relpath(target, os.path.realpath(here)))
+    return _quoted(os.path.relpath(target, here))
 
 
 def _quoted(path: str) -> str:

@@ -27,7 +27,7 @@ _THREADS = 4
 
 def file_name(photo: ScoredPhoto) -> str:
     """The name of a photo's thumbnail: 32 hexadecimal digits."""
-    return hashlib.sha256(photo.content_key.encode()).hexdigest()[:32] + SUFFIX
+    return hashlib.sha256(os.fsencode(photo.content_key)).hexdigest()[:32] + SUFFIX
 
 
 def make_missing(folder: Path, photos: Sequence[ScoredPhoto]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from keeprate.plugin_api import (
     JournalEntry,
     LibraryPlace,
     MarkRefusedError,
+    PhotoFile,
     ScoredPhoto,
     UndoOutcome,
 )
@@ -92,7 +94,54 @@ def test_all_files_of_a_photo_go_along(library: LibraryPlace, manager: OrderMana
     assert newest_first(library) == ["a", "a copy", "b"]
 
 
+def test_companions_go_along_and_come_back_by_their_own_key(
+    library: LibraryPlace, manager: OrderManager, journal: Journal
+) -> None:
+    raw, pair, other = (photo(library, name, 0.9) for name in ("a.cr3", "a.jpg", "b.jpg"))
+    pair = replace(pair, companions=(PhotoFile(raw.path, "raw-key"),))
+    changes = journal.run(manager, [pair, replace(other, score=0.1)])
+    assert newest_first(library) == ["a.jpg", "a.cr3", "b.jpg"]
+    assert {change.path.name: change.content_key for change in changes}["a.cr3"] == "raw-key"
+    assert journal.run(manager, [pair, replace(other, score=0.1)]) == []
+    assert set(journal.undo_all(manager)) == {UndoOutcome.RESTORED}
+    assert raw.path.stat().st_mtime_ns == TAKEN_NS + len("a.cr3")
+
+
+def test_all_files_are_in_order_whatever_the_limit_of_what_is_shown(library: LibraryPlace, journal: Journal) -> None:
+    manager = OrderManager(library, OrderSettings(touch_mtime=True, limit=1))
+    journal.run(manager, [photo(library, name, score) for name, score in zip("abc", (0.1, 0.9, 0.5), strict=True)])
+    assert newest_first(library) == ["b", "c", "a"]
+
+
 class TestLeftAlone:
+    @pytest.mark.parametrize("granularity_ns", [2 * 10**9, 10**9, 10**7, 100])
+    def test_on_a_disk_that_rounds_times_all_stays_as_it_was(
+        self,
+        library: LibraryPlace,
+        manager: OrderManager,
+        journal: Journal,
+        monkeypatch: pytest.MonkeyPatch,
+        granularity_ns: int,
+    ) -> None:
+        """FAT keeps two seconds, HFS+ one, exFAT ten milliseconds; NTFS keeps 100 ns, which is enough."""
+        item = photo(library, "a", 0.5)
+        before = TAKEN_NS // (2 * 10**9) * 2 * 10**9
+        os.utime(item.path, ns=(READ_NS, before))
+        real = os.utime
+
+        def utime(file: int, *, ns: tuple[int, int]) -> None:
+            real(file, ns=(ns[0], ns[1] // granularity_ns * granularity_ns))
+
+        monkeypatch.setattr(os, "utime", utime)
+        [change] = [planned for planned in manager.plan(journal.request([item])) if isinstance(planned, Change)]
+        if granularity_ns == 100:
+            manager.apply(change)
+            assert item.path.stat().st_mtime_ns == BASE_NS + 10 * 10**9
+            return
+        with pytest.raises(MarkRefusedError, match="exactly enough"):
+            manager.apply(change)
+        assert item.path.stat().st_mtime_ns == before
+
     def test_files_whose_time_is_not_only_theirs(
         self,
         library: LibraryPlace,
