@@ -9,6 +9,8 @@ import numpy as np
 from keeprate.catalog import Catalog, embeddings, files, libraries
 from keeprate.catalog.embeddings import NewEmbedding
 from keeprate.catalog.files import SeenFile
+from keeprate.catalog.looks import Look
+from keeprate.pictures.technical import TECHNICAL_NAMES, TECHNICAL_VERSION
 
 
 def add_file(catalog: Catalog, path: str, key: str | None, library: str = "camera", inode: int = 1) -> None:
@@ -20,7 +22,10 @@ def add_file(catalog: Catalog, path: str, key: str | None, library: str = "camer
 
 
 def add_vector(catalog: Catalog, key: str, vector: list[float], model_id: int = 1, signals_version: int = 1) -> None:
-    """A vector and signals for a photo that has a file already."""
-    new = NewEmbedding(key, np.array(vector, np.float32), np.zeros(3, np.float32), 0, "jpeg", 40, 30, None, None)
+    """A vector, signals and a look for a photo that has a file already."""
+    look = Look(TECHNICAL_VERSION, np.zeros(len(TECHNICAL_NAMES), np.float32), np.zeros((32, 32), np.uint8))
+    new = NewEmbedding(
+        key, np.array(vector, np.float32), np.zeros(3, np.float32), 0, "jpeg", 40, 30, None, None, look=look
+    )
     with catalog.db.atomic():
         embeddings.store(catalog, model_id, signals_version, [new])

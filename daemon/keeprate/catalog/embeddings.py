@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeprate import __version__
+from keeprate.catalog import looks
 from keeprate.catalog.connection import Catalog
 
 Float32Array = NDArray[np.float32]
@@ -34,6 +35,7 @@ class NewEmbedding:
     camera: str | None
     file_name: str | None = None
     """The words of the file's name, if they are part of the vector."""
+    look: looks.Look | None = None
 
 
 _BLOCKED = """
@@ -47,31 +49,55 @@ _WANTED = f"""
       AND (NOT EXISTS (SELECT 1 FROM embeddings WHERE embeddings.content_key = files.content_key
                        AND embeddings.model_id = :model)
            OR NOT EXISTS (SELECT 1 FROM signals WHERE signals.content_key = files.content_key
-                          AND signals.version = :signals))
+                          AND signals.version = :signals)
+           OR (:looks IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM looks WHERE looks.content_key = files.content_key
+                               AND looks.version = :looks)))
       AND (:library IS NULL OR library = :library)
       AND {_BLOCKED}
 """
 
 
-def _wanted_parameters(model_id: int, signals_version: int, library: str | None) -> dict[str, object]:
-    return {"model": model_id, "signals": signals_version, "library": library, "keeprate": __version__}
+def _wanted_parameters(
+    model_id: int, signals_version: int, library: str | None, looks_version: int | None
+) -> dict[str, object]:
+    return {
+        "model": model_id, "signals": signals_version, "library": library, "looks": looks_version,
+        "keeprate": __version__,
+    }  # fmt: skip
 
 
 def wanted(
-    catalog: Catalog, model_id: int, signals_version: int, library: str | None = None
+    catalog: Catalog,
+    model_id: int,
+    signals_version: int,
+    library: str | None = None,
+    *,
+    looks_version: int | None = None,
 ) -> list[tuple[str, str, str]]:
-    """(content key, path, library) of each photo on disk that lacks a vector by this model, once a photo."""
+    """(content key, path, library) of each photo on disk that lacks a vector by this model, once a photo.
+
+    Or signals of this version, or a look of `looks_version` (None: never mind).
+    """
     rows = catalog.conn.execute(
         f"SELECT content_key, min(path), library {_WANTED} GROUP BY content_key ORDER BY 2",
-        _wanted_parameters(model_id, signals_version, library),
+        _wanted_parameters(model_id, signals_version, library, looks_version),
     )
     return list(rows)
 
 
-def count_wanted(catalog: Catalog, model_id: int, signals_version: int, library: str | None = None) -> int:
+def count_wanted(
+    catalog: Catalog,
+    model_id: int,
+    signals_version: int,
+    library: str | None = None,
+    *,
+    looks_version: int | None = None,
+) -> int:
+    """How many photos `wanted` would tell."""
     row = catalog.conn.execute(
         f"SELECT count(DISTINCT content_key) {_WANTED}",
-        _wanted_parameters(model_id, signals_version, library),
+        _wanted_parameters(model_id, signals_version, library, looks_version),
     ).fetchone()
     return int(row[0])
 
@@ -91,6 +117,7 @@ def store(catalog: Catalog, model_id: int, signals_version: int, batch: Sequence
         "INSERT OR REPLACE INTO signals (content_key, version, vector) VALUES (?, ?, ?)",
         [(new.content_key, signals_version, new.signals.astype("<f4").tobytes()) for new in batch],
     )
+    looks.store(catalog, [(new.content_key, new.look) for new in batch if new.look is not None])
     conn.executemany(
         "UPDATE photos SET format = ?, width = ?, height = ?, taken_at = ?, camera = ?, perceptual_hash = ? "
         "WHERE content_key = ?",

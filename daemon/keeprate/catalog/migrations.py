@@ -120,15 +120,40 @@ CREATE TABLE companions (             -- pictures of one shot (RAW and JPEG, edi
     leader        TEXT NOT NULL REFERENCES photos    -- the one that stands for all of them; its own row names itself
 ) STRICT;
 CREATE INDEX companions_by_leader ON companions (leader);
+
+CREATE TABLE companions_looked (      -- what was known when companions were last looked for; one row
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    rules         INTEGER NOT NULL,   -- keeprate.pictures.companions.RULES
+    decoded       INTEGER NOT NULL,   -- photos whose facts were known
+    seen_at       REAL NOT NULL       -- files noted since may have companions
+) STRICT;
 """
 
 _BURSTS = """
-CREATE TABLE bursts (                 -- photos that are nearly the same
+CREATE TABLE looks (                  -- what a look at a photo told beside its signals, to compare near-duplicates
     content_key   TEXT PRIMARY KEY REFERENCES photos,
-    burst         TEXT NOT NULL,
-    kind          TEXT NOT NULL       -- keeprate.plugin_api.BurstKind
+    version       INTEGER NOT NULL,   -- keeprate.pictures.technical.TECHNICAL_VERSION
+    technical     BLOB NOT NULL,      -- float32 in the order of keeprate.pictures.technical.TECHNICAL_NAMES
+    thumbnail     BLOB NOT NULL,      -- 32 x 32 grey levels
+    quantisation  REAL,               -- of a JPEG: mean step of its luminance table
+    seconds       REAL,               -- exposure time; this and the rest: NULL where the file does not say
+    f_number      REAL,
+    iso           REAL,
+    bias          REAL,               -- exposure compensation in EV
+    bracketed     INTEGER NOT NULL,   -- Exif ExposureMode 2
+    focal_length  REAL,               -- mm
+    subject_distance REAL             -- m
 ) STRICT;
-CREATE INDEX bursts_by_burst ON bursts (burst);
+
+CREATE TABLE bursts (                 -- photos that were compared with the others of their library
+    library       TEXT NOT NULL,
+    content_key   TEXT NOT NULL REFERENCES photos,
+    model_id      INTEGER NOT NULL,   -- whose vectors were compared
+    burst         TEXT,               -- content key of its first photo; NULL: nothing else is nearly the same
+    kind          TEXT,               -- keeprate.plugin_api.BurstKind
+    PRIMARY KEY (library, content_key)
+) STRICT;
+CREATE INDEX bursts_by_burst ON bursts (library, burst) WHERE burst IS NOT NULL;
 """
 
 _LEARNING = """

@@ -27,6 +27,7 @@ from keeprate.errors import ModelError
 from keeprate.pictures.decoding import PictureError, PictureFacts, open_picture
 from keeprate.pictures.signals import Signals, measure
 from keeprate.pictures.similarity import perceptual_hash
+from keeprate.pictures.technical import Technical, measure_technical, thumbnail
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ class PictureResult:
     perceptual_hash: int
     """64 bits as a signed integer, see `pictures.similarity`."""
     facts: PictureFacts
+    technical: Technical
+    thumbnail: NDArray[np.uint8]
+    """(32, 32) grey levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class _Look:
     signals: Signals
     perceptual_hash: int
     facts: PictureFacts
+    technical: Technical
+    thumbnail: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +265,8 @@ class _Run:
             signals=measure(picture),
             perceptual_hash=perceptual_hash(picture.image),
             facts=picture.facts,
+            technical=measure_technical(picture),
+            thumbnail=thumbnail(picture.image),
         )
 
 
@@ -270,4 +278,6 @@ def _result(look: _Look, vector: NDArray[np.float32]) -> PictureResult:
         signals=look.signals,
         perceptual_hash=look.perceptual_hash,
         facts=look.facts,
+        technical=look.technical,
+        thumbnail=look.thumbnail,
     )

@@ -35,7 +35,7 @@ from PIL import (  # noqa: F401  importing a plugin registers it; only these for
 
 from keeprate.pictures.containers.source import open_regular
 from keeprate.pictures.errors import PictureError
-from keeprate.pictures.facts import PictureFacts, facts_of, read_exif
+from keeprate.pictures.facts import PictureFacts, facts_of, mean_quantisation, read_exif
 from keeprate.pictures.formats import RAW_FORMATS, RAW_SUFFIXES, SNIFF_BYTES, Format, sniff
 from keeprate.pictures.raw import open_raw
 from keeprate.pictures.rendering import check_pixels, draft, reduce, upright_rgb
@@ -132,11 +132,12 @@ def _decode(stream: BinaryIO, picture_format: Format, shortest_edge: int, max_pi
         image.load()
         check_pixels(image.size, max_pixels)  # a HEIC's true size shows only now
         exif = read_exif(image)
+        quantisation = mean_quantisation(image)
         profile = image.info.get("icc_profile")
         upright = upright_rgb(reduce(image, shortest_edge), exif.orientation, profile, shortest_edge)
     if upright is image:
         upright = image.copy()
-    return Picture(upright, facts_of(picture_format, full_size, exif))
+    return Picture(upright, facts_of(picture_format, full_size, exif, quantisation))
 
 
 def _name(picture_format: Format) -> str:

@@ -25,6 +25,7 @@ from keeprate.pictures.facts import (
     Exif,
     PictureFacts,
     camera_name,
+    exposure_of,
     facts_of,
     parse_time,
     read_exif,
@@ -88,7 +89,7 @@ def _show(
         exif = replace(exif, orientation=read_exif(preview).orientation)
     if exif.taken_at is None and exif.camera is None:
         own = read_exif(preview)
-        exif = replace(exif, taken_at=own.taken_at, camera=own.camera)
+        exif = replace(exif, taken_at=own.taken_at, camera=own.camera, exposure=own.exposure)
     profile = preview.info.get("icc_profile")
     image = upright_rgb(reduce(preview, shortest_edge), exif.orientation, profile, shortest_edge)
     return image, facts_of(raw_format, full_size, exif)
@@ -212,10 +213,16 @@ def _exif_of(tiff: TiffFile, main: Directory) -> tuple[Exif, bool]:
         orientation = valid_orientation(main.integer(Tag.ORIENTATION))
         camera = camera_name(main.text(Tag.MAKE), main.text(Tag.MODEL))
         offset = main.integer(Tag.EXIF_DIRECTORY)
-        taken_at = _taken_at(tiff.directory(offset)) if offset else None
+        exif = Exif(orientation or 1, camera=camera)
+        if offset:
+            exif = _with_detail(exif, tiff.directory(offset))
     except MalformedError:
         return UNKNOWN_EXIF, False  # facts are not worth refusing a photo
-    return Exif(orientation or 1, taken_at, camera), orientation is not None
+    return exif, orientation is not None
+
+
+def _with_detail(exif: Exif, detail: Directory) -> Exif:
+    return replace(exif, taken_at=_taken_at(detail), exposure=exposure_of(detail.number))
 
 
 def _taken_at(detail: Directory) -> Any:
@@ -254,7 +261,7 @@ def _with_canon_metadata(source: ByteSource, start: int, end: int, contents: _Co
         exif, has_orientation = _exif_of(tiff, main)
         if b"CMT2" in parts:
             detail = TiffFile(source, parts[b"CMT2"].start)
-            exif = replace(exif, taken_at=_taken_at(detail.directory(detail.first_offset)))
+            exif = _with_detail(exif, detail.directory(detail.first_offset))
         size = (main.integer(Tag.WIDTH), main.integer(Tag.HEIGHT))
         contents = replace(contents, size=size if min(size) > 0 else None, exif=exif, has_orientation=has_orientation)
     return contents

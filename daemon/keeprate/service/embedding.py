@@ -18,6 +18,7 @@ from keeprate.embedding.file_names import FileNameEncoder
 from keeprate.embedding.looking_only import LookingOnly
 from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.service.in_hand import InHand
 from keeprate.service.loaded_model import cores, load_active_model, new_embeddings
 from keeprate.service.session import Progress, Session
@@ -66,7 +67,7 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
 
 
 def _wanted(session: Session, model: models.Model, task: EmbedTask) -> list[Wanted]:
-    rows = embeddings.wanted(session.catalog, model.id, SIGNALS_VERSION, task.library)
+    rows = embeddings.wanted(session.catalog, model.id, SIGNALS_VERSION, task.library, looks_version=TECHNICAL_VERSION)
     chosen = set(task.only)
     return [row for row in rows if row[0] in chosen] if chosen else rows
 

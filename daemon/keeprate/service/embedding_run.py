@@ -9,6 +9,8 @@ from keeprate.catalog import embeddings, files, models, problems
 from keeprate.catalog.file_names import drop_renamed
 from keeprate.embedding.file_names import encodes_names, words_of
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.pictures.technical import TECHNICAL_VERSION
+from keeprate.service.companions import look_for_companions
 from keeprate.service.session import Session
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
 from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
@@ -30,6 +32,7 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
     if waiting == 0 and models.active(session.catalog).fingerprint is not None:
         return EmbedOutcome()  # not worth starting a worker
     total = _until_it_lives(session, worker, library)
+    look_for_companions(session)  # pictures say more than names
     # Of a run that died underway nobody told the counts: the catalog knows them.
     failed = problems.count_since(session.catalog, ("decode", "embed"), started_at)
     done = waiting - _waiting(session, library)
@@ -46,7 +49,7 @@ def _drop_renamed(session: Session) -> None:
 
 def _waiting(session: Session, library: str | None) -> int:
     model = models.active(session.catalog)
-    return embeddings.count_wanted(session.catalog, model.id, SIGNALS_VERSION, library)
+    return embeddings.count_wanted(session.catalog, model.id, SIGNALS_VERSION, library, looks_version=TECHNICAL_VERSION)
 
 
 def _until_it_lives(session: Session, worker: WorkerClient, library: str | None) -> EmbedOutcome:

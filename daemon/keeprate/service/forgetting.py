@@ -13,7 +13,7 @@ from keeprate.paths import expanded
 from keeprate.service.session import Session
 
 _OF_A_HEAD: Final = ("labels", "given_scores", "out_of_fold", "scores")
-_OF_A_PHOTO: Final = ("embeddings", "signals")
+_OF_A_PHOTO: Final = ("embeddings", "signals", "looks", "bursts")
 _MARKED: Final = ("taken_marks", "said_values", "first_readings")
 """Kept while a file is left: what its stars said must not be learned anew because it was forgotten."""
 _THEIRS: Final = "content_key IN (SELECT content_key FROM forgotten)"

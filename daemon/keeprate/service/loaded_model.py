@@ -11,10 +11,12 @@ import numpy as np
 
 from keeprate.catalog import models
 from keeprate.catalog.embeddings import NewEmbedding
+from keeprate.catalog.looks import Look
 from keeprate.embedding.embedder import Embedder, ModelSpec, load_embedder
 from keeprate.embedding.file_names import WARNING, FileNameEncoder, encodes_names, picture_path, words_of
 from keeprate.embedding.pipeline import PictureResult
 from keeprate.errors import ModelError
+from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.service.session import Progress, Session
 from keeprate.service.verifying import verify_imported
 
@@ -112,4 +114,22 @@ def _new_embedding(result: PictureResult) -> NewEmbedding:
         # cameras write local time without a zone; taken as UTC, differences between photos of a shoot hold
         taken_at=None if facts.taken_at is None else facts.taken_at.replace(tzinfo=UTC).timestamp(),
         camera=facts.camera,
+        look=_look(result),
+    )
+
+
+def _look(result: PictureResult) -> Look:
+    exposure = result.facts.exposure
+    return Look(
+        version=TECHNICAL_VERSION,
+        technical=result.technical.as_vector(),
+        thumbnail=result.thumbnail,
+        quantisation=result.facts.quantisation,
+        seconds=exposure.seconds,
+        f_number=exposure.f_number,
+        iso=exposure.iso,
+        bias=exposure.bias,
+        bracketed=exposure.bracketed,
+        focal_length=exposure.focal_length,
+        subject_distance=exposure.subject_distance,
     )

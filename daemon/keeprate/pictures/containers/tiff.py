@@ -16,6 +16,7 @@ from keeprate.pictures.containers.source import ByteSource, MalformedError, Payl
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGER_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_RATIONAL_CODES = {5: "I", 10: "i"}
 _MAX_DIRECTORIES = 4096
 _MAX_ENTRIES = 4096
 _MAX_VALUES = 1 << 20
@@ -48,11 +49,18 @@ class Tag(IntEnum):
     JPEG_TABLES = 347
     JPEG_OFFSET = 513
     JPEG_LENGTH = 514
+    EXPOSURE_TIME = 33434
+    F_NUMBER = 33437
     EXIF_DIRECTORY = 34665
+    ISO = 34855
     TAKEN_AT = 36867
     DIGITIZED_AT = 36868
+    EXPOSURE_BIAS = 37380
+    SUBJECT_DISTANCE = 37382
+    FOCAL_LENGTH = 37386
     TAKEN_AT_FRACTION = 37521
     DIGITIZED_AT_FRACTION = 37522
+    EXPOSURE_MODE = 41986
 
 
 _PIXEL_FACTS = (
@@ -111,6 +119,21 @@ class Directory:
         """The first value of an integer field, or `default` if it is absent or empty."""
         values = self.integers(tag)
         return values[0] if values else default
+
+    def number(self, tag: Tag) -> float | None:
+        """The first value of an integer or rational field; None if it is absent, no number, or a division by zero.
+
+        Raises:
+            MalformedError: it reaches beyond the end.
+        """
+        entry = self.entries.get(tag)
+        if entry is None or entry.count == 0:
+            return None
+        code = _RATIONAL_CODES.get(entry.kind)
+        if code is None:
+            return float(self.integer(tag)) if entry.kind in _INTEGER_CODES else None
+        above, below = struct.unpack(f"{self._tiff.order}2{code}", self._tiff.source.read(entry.offset, 8))
+        return above / below if below else None
 
     def text(self, tag: Tag, max_bytes: int = 256) -> str:
         """An ASCII field up to its first NUL, without blanks around it; empty if absent or not text."""
