@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -50,6 +51,9 @@ class ListedPhoto:
     label: str | None
     version: int
     """Of the head; 0: a first guess, nothing has been learned yet."""
+    library: str
+    other_files: tuple[str, ...]
+    """Further files of the photo: its copies, and those of the same shot (RAW, edited copies)."""
 
 
 def list_photos(
@@ -92,7 +96,8 @@ def list_photos(
 
 
 def _ranked(session: Session, head: str | None, library: str | None, *, everything: bool) -> list[ListedPhoto]:
-    from keeprate.catalog import heads, labels, scores
+    from keeprate.catalog import heads, scores
+    from keeprate.service.shots import said_of_shots
 
     name = head or next(iter(session.heads()), None)
     if name is None:
@@ -102,11 +107,12 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
     version = heads.in_use(session.catalog, name)
     buckets = version.buckets if version else scores.guessed_for(session.catalog, name) or buckets
     libraries = session.libraries_of(name)
-    said = {key: label.bucket for key, label in labels.current(session.catalog, name).items() if label.bucket}
+    said = {key: label.bucket for key, label in said_of_shots(session, name).of_photos().items() if label.bucket}
     return [
         ListedPhoto(
             photo.paths[0], photo.score, name, dict(zip(buckets, photo.probabilities, strict=True)),
-            photo.content_key, photo.label, photo.version,
+            photo.content_key, photo.label, photo.version, photo.library,
+            (*photo.paths[1:], *(str(one.path) for one in photo.companions)),
         )
         for photo in scores.ranked(session.catalog, name, said, library)
         if photo.library in libraries and (everything or photo.label is None)
@@ -116,13 +122,14 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
 def _write_csv(photos: list[ListedPhoto]) -> None:
     writer = csv.writer(sys.stdout)
     buckets = list(photos[0].probabilities) if photos else []
-    writer.writerow(["path", "score", "head", *buckets, "content_key", "label", "version"])
+    writer.writerow(["path", "score", "head", *buckets, "content_key", "label", "version", "library", "other_files"])
     for photo in photos:
         shares = [f"{share:.6f}" for share in photo.probabilities.values()]
         writer.writerow(
             [
                 printable(photo.path), f"{photo.score:.6f}", photo.head, *shares,
-                photo.content_key, photo.label or "", photo.version,
+                photo.content_key, photo.label or "", photo.version, photo.library,
+                os.pathsep.join(map(printable, photo.other_files)),  # each begins with a slash: ":/" tells them apart
             ]
         )  # fmt: skip
 
@@ -173,7 +180,10 @@ def why(
 
             say(f"  ({SENTENCE})")
     if found.label:
-        say(f"  you put it into: {found.label}")
+        of = f" (said of {found.said_of})" if found.said_of else ""
+        say(f"  you put it into: {found.label}{of}")
+    for companion in found.companions:
+        say(f"  of the same shot: {companion}")
     for mark in found.marks:
         say(f"  marked in a viewer: {', '.join(mark.said)}{'' if mark.path == found.path else f' ({mark.path})'}")
     if found.nearest:
