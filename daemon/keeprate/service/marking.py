@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import overload
 from keeprate.catalog import heads, journal, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
-from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Skipped
+from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Shown, Skipped
 from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
 from keeprate.service.scanning import check_root, exclusions_of
 from keeprate.service.session import Progress, Session
 from keeprate.service.shots import said_of_shots
+from keeprate.service.taking_marks import said_of_photos
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
 from keeprate.service.worker import Working
 
@@ -112,7 +113,7 @@ def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkReq
         head=name,
         model=f"{name}#{version.version} on {model}",
         scored_at=datetime.fromtimestamp(version.trained_at, UTC),
-        photos=_scored(ranked, version.buckets, deadly),
+        photos=_scored(ranked, version.buckets, said_of_photos(session), deadly),
         last_written=_nothing_written,
     )
 
@@ -147,7 +148,12 @@ def _nothing_written(_path: Path, _field: str) -> bytes | None:
     return None
 
 
-def _scored(ranked: Sequence[RankedPhoto], buckets: tuple[str, ...], deadly: Collection[str] = ()) -> list[ScoredPhoto]:
+def _scored(
+    ranked: Sequence[RankedPhoto],
+    buckets: tuple[str, ...],
+    told: Mapping[str, tuple[Shown, ...]],
+    deadly: Collection[str] = (),
+) -> list[ScoredPhoto]:
     last = max(1, len(ranked) - 1)
     return [
         ScoredPhoto(
@@ -160,6 +166,7 @@ def _scored(ranked: Sequence[RankedPhoto], buckets: tuple[str, ...], deadly: Col
             percentile=1.0 - position / last,
             label=photo.label,
             taken_at=None if photo.taken_at is None else datetime.fromtimestamp(photo.taken_at, UTC),
+            said=told.get(photo.content_key, ()),
             companions=tuple(one for one in photo.companions if str(one.path) not in deadly),
         )
         for position, photo in enumerate(ranked)

@@ -55,8 +55,16 @@ def take_marks(session: Session) -> Taken:
     asked: dict[tuple[str, Shown], HeldValue] = {}
     with catalog.db.atomic():
         for head in session.config.heads():
-            before = _before(session, head, leaders, present, elector.unsure(head))
-            decision = decide(head, elector.votes(head), before, time.time())
+            taken = user_marks.taken(catalog, head)
+            votes = elector.votes(head, taken)
+            before = SaidBefore(
+                taken=taken,
+                labels=_standing_labels(session, head, leaders),
+                places={label.content_key: label for label in labels.standing_places(catalog, head)},
+                present=present,
+                unsure=elector.unsure(head),
+            )
+            decision = decide(head, votes, before, time.time())
             labels.append(catalog, decision.labels)
             user_marks.take(catalog, head, decision.taken)
             conflicts = [(conflict.path, conflict.reason) for conflict in decision.conflicts]
@@ -106,14 +114,26 @@ class _Elector:
         doubts: Mapping[tuple[str, Shown], HeldValue],
         leaders: Leaders,
     ) -> None:
-        copies = RecordedCopies()
-        is_copy = [copies.names(file.path) for file in standing]
-        self._standing = [file for file, copy in zip(standing, is_copy, strict=True) if copy is False]
-        self._untold = [file for file, copy in zip(standing, is_copy, strict=True) if copy is None]
-        self._told, self._values, self._doubts, self._leaders = told, values, doubts, leaders
+        self._standing, self._told, self._values = standing, told, values
+        self._doubts, self._leaders = doubts, leaders
+        self._copies = RecordedCopies()
+        self._untold: set[str] = set()
 
-    def votes(self, head: str) -> Iterator[Vote]:
-        """Of files in libraries with this head; what the user wants ignored is left out."""
+    def votes(self, head: str, taken: Mapping[str, str | None]) -> list[Vote]:
+        """Of files in libraries with this head; what the user wants ignored is left out, and copies of `classify`.
+
+        Whether a file is a copy is only looked up where that could change anything: it is not one that was `taken`.
+        """
+        votes = []
+        for vote in self._votes(head):
+            is_copy = taken.get(vote.leader) != vote.bucket and self._copies.names(vote.path)
+            if is_copy is None:
+                self._untold.add(vote.leader)
+            elif not is_copy:
+                votes.append(vote)
+        return votes
+
+    def _votes(self, head: str) -> Iterator[Vote]:
         for file in self._standing:
             means = self._told.get((file.library, head))
             if not means:
@@ -137,8 +157,8 @@ class _Elector:
         """Photos with marks that cannot be judged: in a library that the config does not give this head (any more),
         or where copies cannot be told from photos.
         """
-        files = [file for file in self._standing if (file.library, head) not in self._told]
-        return {self._leaders.get(file.content_key, file.content_key) for file in (*files, *self._untold)}
+        keys = [file.content_key for file in self._standing if (file.library, head) not in self._told]
+        return {self._leaders.get(key, key) for key in keys} | self._untold
 
 
 def _present(session: Session, leaders: Leaders) -> set[str]:
@@ -149,15 +169,9 @@ def _present(session: Session, leaders: Leaders) -> set[str]:
     return {leaders.get(key, key) for (key,) in rows}
 
 
-def _before(session: Session, head: str, leaders: Leaders, present: set[str], unsure: set[str]) -> SaidBefore:
-    catalog = session.catalog
+def _standing_labels(session: Session, head: str, leaders: Leaders) -> dict[str, tuple[Label, ...]]:
+    """The labels that count, by shot."""
     standing: dict[str, list[Label]] = defaultdict(list)
-    for key, label in labels.current(catalog, head).items():
+    for key, label in labels.current(session.catalog, head).items():
         standing[leaders.get(key, key)].append(label)
-    return SaidBefore(
-        taken=user_marks.taken(catalog, head),
-        labels={key: tuple(those) for key, those in standing.items()},
-        places={label.content_key: label for label in labels.standing_places(catalog, head)},
-        present=present,
-        unsure=unsure,
-    )
+    return {key: tuple(those) for key, those in standing.items()}
