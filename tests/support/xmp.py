@@ -98,7 +98,7 @@ class Core:
             LibraryPlace("test", self.root),
             "keep",
             f"keep#{self.turn} on builtin",
-            datetime(2026, 1, 2, 3, 4, self.turn, tzinfo=UTC),
+            datetime(2026, 1, 2, 3, 4, self.turn % 60, tzinfo=UTC),
             photos,
             self.last_written,
         )

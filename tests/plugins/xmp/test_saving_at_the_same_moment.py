@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,7 +55,9 @@ class Viewer(threading.Thread):
 
 @pytest.mark.parametrize("save", [by_rename, in_place])
 @pytest.mark.parametrize("mode", ["embed", "sidecar"])
-def test_no_edit_is_lost(tmp_path: Path, mode: str, save: Callable[[Path, bytes], None]) -> None:
+def test_no_edit_is_lost(
+    tmp_path: Path, mode: Literal["embed", "sidecar"], save: Callable[[Path, bytes], None]
+) -> None:
     core = Core(tmp_path, replace(EVERYTHING, mode=mode))
     photo = tmp_path / "IMG_1.jpg"
     photo.write_bytes(jpeg())
