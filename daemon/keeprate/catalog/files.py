@@ -179,11 +179,13 @@ class LibraryCounts:
 
     files: int
     photos: int
+    """Copies, and files of one shot, count once."""
 
 
 def counts(catalog: Catalog, library: str) -> LibraryCounts:
     row = catalog.conn.execute(
-        "SELECT count(*), count(DISTINCT content_key) FROM files WHERE library = ? AND gone_at IS NULL",
+        "SELECT count(*), count(DISTINCT coalesce(companions.leader, files.content_key)) "
+        "FROM files LEFT JOIN companions USING (content_key) WHERE library = ? AND gone_at IS NULL",
         (library,),
     ).fetchone()
     return LibraryCounts(*row)

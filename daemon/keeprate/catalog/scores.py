@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keeprate.catalog import companions
 from keeprate.catalog.connection import Catalog
 from keeprate.catalog.embeddings import OF_A_LIBRARY
+from keeprate.plugin_api import PhotoFile
 
 FIRST_GUESS = 0
 """The version of scores that were not learned: they stand while no version of the head is in use."""
@@ -54,6 +57,8 @@ class RankedPhoto:
     version: int
     label: str | None
     taken_at: float | None
+    companions: tuple[PhotoFile, ...] = ()
+    """Files in the library of the other photos of its shot, sorted by path."""
 
 
 _RANKED = f"""
@@ -69,7 +74,10 @@ _RANKED = f"""
 
 
 def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | None = None) -> list[RankedPhoto]:
-    """Photos by falling score (ties by content key, so that the order is stable), once per library.
+    """Shots by falling score (ties by content key, so that the order is stable), once per library.
+
+    A shot of several photos is there as the one that stands for it, or the best of the others if that one has no file
+    there or no score.
 
     `labels`: content key → bucket of the labelled photos.
     """
@@ -78,17 +86,40 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
     rows = catalog.conn.execute(_RANKED, (head, library)).fetchall()
     for key, path, of_library, *_ in rows:
         paths.setdefault((key, of_library), []).append(path)
+    known = companions.load(catalog)
+    beside = _files_of_shots(catalog, library) if known.members else {}
+    shown: set[tuple[str, str]] = set()
     for key, _, of_library, score, blob, version, taken_at in rows:
+        shot = known.leader_of.get(key)
+        if shot is not None:
+            if (shot, of_library) in shown or (key != shot and (shot, of_library) in paths):
+                continue  # another photo of the shot is in the list, or will be
+            shown.add((shot, of_library))
         of_photo = paths.pop((key, of_library), None)
         if of_photo is None:
             continue  # a further copy of a photo that is in the list already
+        others = () if shot is None else [one for one in beside[shot, of_library] if one.content_key != key]
         photos.append(
             RankedPhoto(
                 key, tuple(of_photo), of_library, score, tuple(np.frombuffer(blob, "<f4").tolist()), version,
-                labels.get(key), taken_at,
+                labels.get(key), taken_at, tuple(others),
             )
         )  # fmt: skip
     return photos
+
+
+def _files_of_shots(catalog: Catalog, library: str | None) -> dict[tuple[str, str], list[PhotoFile]]:
+    """(leader, library) → the files on disk of all photos of the shot, sorted by path."""
+    found: dict[tuple[str, str], list[PhotoFile]] = {}
+    rows = catalog.conn.execute(
+        "SELECT companions.leader, files.library, files.path, files.content_key "
+        "FROM companions JOIN files ON files.content_key = companions.content_key AND files.gone_at IS NULL "
+        "WHERE ?1 IS NULL OR files.library = ?1 ORDER BY files.path",
+        (library,),
+    )
+    for leader, of_library, path, key in rows:
+        found.setdefault((leader, of_library), []).append(PhotoFile(Path(path), key))
+    return found
 
 
 def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tuple[float, ...], int] | None:
@@ -99,6 +130,15 @@ def of_photo(catalog: Catalog, content_key: str, head: str) -> tuple[float, tupl
         (content_key, head),
     ).fetchone()
     return (row[0], tuple(np.frombuffer(row[1], "<f4").tolist()), row[2]) if row else None
+
+
+def of_photos(catalog: Catalog, head: str) -> dict[str, float]:
+    """content key → score, of every photo scored by the version in use, or guessed: also of those in one shot."""
+    rows = catalog.conn.execute(
+        f"SELECT content_key, score FROM scores WHERE head = ?1 AND version = {_VERSION_SHOWN.format(head='?1')}",
+        (head,),
+    )
+    return dict(rows.fetchall())
 
 
 def count_unscored(catalog: Catalog, head: str, version: int, model_id: int) -> int:

@@ -30,14 +30,14 @@ def register(app: typer.Typer) -> None:
 
 @labels_app.command("list")
 def list_labels(head: HeadOption = None, as_json: JsonOption = False) -> None:
-    """Every label that counts, also of photos that are deleted since."""
-    from keeprate.catalog import labels
+    """Every label that counts, once a photo whatever files it has, also of photos that are deleted since."""
     from keeprate.paths import locate_home
     from keeprate.service.session import open_session
+    from keeprate.service.shots import said_of_shots
     from keeprate.service.status import iso
 
     with open_session(locate_home()) as session:
-        found = [label for name in session.heads(head) for label in labels.current(session.catalog, name).values()]
+        found = [label for name in session.heads(head) for label in said_of_shots(session, name).of_shot.values()]
     if as_json:
         print_json(found)
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from keeprate.catalog import files, heads, labels, models, out_of_fold
+from keeprate.catalog import files, heads, models, out_of_fold
 from keeprate.catalog.heads import HeadVersion
 from keeprate.catalog.labels import Label
 from keeprate.catalog.out_of_fold import OutOfFoldRows
@@ -15,6 +15,7 @@ from keeprate.learning.audit import suspects
 from keeprate.learning.dataset import FEW_LABELS
 from keeprate.service.explaining import LabelledPhotos, Neighbour
 from keeprate.service.session import Session
+from keeprate.service.shots import said_of_shots
 
 SHOWN = 20
 NEIGHBOURS_SHOWN = 2
@@ -74,7 +75,8 @@ def _audit(session: Session, head: str, top: int | None) -> AuditOutcome:
     if not history:
         return AuditOutcome(head, None, 0, 0, "Nothing to look at: it has not been trained yet.", ())
     version = history[0]
-    standing = labels.current(session.catalog, head)
+    said = said_of_shots(session, head)
+    standing = said.of_photos()
     rows = out_of_fold.load(session.catalog, head, version.version).that_stand(standing)
     if not len(rows):
         return AuditOutcome(
@@ -86,7 +88,7 @@ def _audit(session: Session, head: str, top: int | None) -> AuditOutcome:
     found = suspects(indices, rows.probabilities)
     likely = 0 if _knows_nothing(version) else found.likely
     registered = any(model.id == version.model_id for model in models.all_models(session.catalog))
-    labelled = LabelledPhotos(session, version.model_id if registered else None, standing)
+    labelled = LabelledPhotos(session, version.model_id if registered else None, said)
     shown = min(likely, SHOWN) if top is None else top
     return AuditOutcome(
         head=head,

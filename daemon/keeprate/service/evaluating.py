@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keeprate.catalog import files, labels, out_of_fold
+from keeprate.catalog import files, out_of_fold
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import UsageError
 from keeprate.learning.calibration import Calibration
@@ -35,6 +35,7 @@ from keeprate.service.filed_copies import RecordedCopies
 from keeprate.service.judging import Unreadable, judge, trained_version, version_to_judge_by
 from keeprate.service.priors import LABELS
 from keeprate.service.session import Session
+from keeprate.service.shots import said_of_shots
 from keeprate.service.worker_client import WorkerClient
 
 Indices = npt.NDArray[np.intp]
@@ -151,7 +152,7 @@ def evaluate(session: Session, worker: WorkerClient, head: str, test_dir: Path |
         probabilities=judgement.probabilities,
     )
     learned_from = set(out_of_fold.load(session.catalog, head, version.version).content_keys)
-    learned_from |= labels.current(session.catalog, head).keys()
+    learned_from |= said_of_shots(session, head).of_photos().keys()
     trained_on = sum(key in learned_from for key in known.content_keys)
     if trained_on:
         notes.append(f"{trained_on} of these pictures were trained on: the figures flatter the head")
@@ -179,7 +180,7 @@ def _of_training(session: Session, head: str) -> Evaluation:
     """
     version = trained_version(session, head)
     learned_from = out_of_fold.load(session.catalog, head, version.version)
-    rows = learned_from.that_stand(labels.current(session.catalog, head))
+    rows = learned_from.that_stand(said_of_shots(session, head).of_photos())
     index = {bucket: number for number, bucket in enumerate(version.buckets)}
     if not len(learned_from):
         raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keeprate.catalog import embeddings, files, heads, labels, models, scores, user_marks
+from keeprate.catalog import companions, embeddings, files, heads, models, scores, user_marks
 from keeprate.catalog.labels import Label
 from keeprate.errors import KeeprateError
 from keeprate.paths import expanded
@@ -16,6 +16,7 @@ from keeprate.pictures.content_key import content_key
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
 from keeprate.service.deciding_marks import described
 from keeprate.service.session import Session
+from keeprate.service.shots import Said, said_of_shots
 
 NEAREST = 3
 
@@ -52,6 +53,10 @@ class Explanation:
     """1: the best of all scored photos."""
     of: int
     label: str | None
+    said_of: str | None
+    """The file of the same shot that the label was given to; None: the photo itself, or there is no label."""
+    companions: tuple[str, ...]
+    """Other files of the same shot, sorted."""
     marks: tuple[MarkFound, ...]
     signals: dict[str, float]
     nearest: tuple[Neighbour, ...]
@@ -74,8 +79,10 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
     version = heads.in_use(catalog, name)
     buckets = version.buckets if version else scores.guessed_for(catalog, name) or buckets
     libraries = session.libraries_of(name)
-    scored = scores.of_photo(catalog, key, name)
-    said = labels.current(catalog, name)
+    shown = _shown(session, key, name)
+    scored = scores.of_photo(catalog, shown, name)
+    said = said_of_shots(session, name)
+    label = said.of_photo(key)
     ranked = scores.ranked(catalog, name, {}) if scored else []
     order = [photo.content_key for photo in ranked if photo.library in libraries]
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, [key]).get(key)
@@ -87,9 +94,11 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
         score=scored[0] if scored else None,
         probabilities=dict(zip(buckets, scored[1], strict=True)) if scored else {},
         version=scored[2] if scored else None,
-        rank=order.index(key) + 1 if key in order else None,
+        rank=order.index(shown) + 1 if shown in order else None,
         of=len(order),
-        label=said[key].bucket if key in said else None,
+        label=label.bucket if label else None,
+        said_of=_somewhere(session, label) if label and label.content_key != key else None,
+        companions=_companions(session, key, said),
         marks=tuple(
             MarkFound(where, tuple(described(shown) for shown in marks.shown()))
             for where, marks in user_marks.of_photo(catalog, key)
@@ -117,29 +126,47 @@ def _key(session: Session, path: Path) -> str:
     return key
 
 
-class LabelledPhotos:
-    """The vectors of the photos that a person decided on, read once and asked for the nearest often."""
+def _shown(session: Session, key: str, head: str) -> str:
+    """The photo whose score its shot has: the one that `list` shows where all of them lie in one library."""
+    photos = companions.load(session.catalog).photos(key)
+    if len(photos) == 1:
+        return key
+    lying, scored = companions.lying(session.catalog), scores.of_photos(session.catalog, head)
+    shown = sorted((one for one in photos if one in scored and one in lying), key=lambda one: -scored[one])
+    return photos[0] if photos[0] in shown else next(iter(shown), key)
 
-    def __init__(self, session: Session, model_id: int | None, said: dict[str, Label]) -> None:
-        self._session, self._model_id, self._said = session, model_id, said
-        vectors = {} if model_id is None else embeddings.vectors_of(session.catalog, model_id, list(said))
+
+def _companions(session: Session, key: str, said: Said) -> tuple[str, ...]:
+    others = (one for one in said.companions.photos(key) if one != key)
+    return tuple(sorted(file.path for one in others for file in files.of_photo(session.catalog, one)))
+
+
+class LabelledPhotos:
+    """The vectors of the shots that a person decided on, read once and asked for the nearest often."""
+
+    def __init__(self, session: Session, model_id: int | None, said: Said) -> None:
+        self._session, self._model_id, self._companions = session, model_id, said.companions
+        photos = list(said.of_photos())
+        self._said = {} if model_id is None else said.once(embeddings.with_vector(session.catalog, model_id, photos))
+        vectors = {} if model_id is None else embeddings.vectors_of(session.catalog, model_id, list(self._said))
         self._keys = list(vectors)
         self._directions = np.stack([_direction(vectors[key]) for key in vectors]) if vectors else None
 
     def nearest(self, content_key: str, count: int = NEAREST) -> tuple[Neighbour, ...]:
-        """The `count` most similar labelled photos of each bucket, most similar first, itself left out."""
+        """The `count` most similar labelled photos of each bucket, most similar first, its own shot left out."""
         if self._directions is None or self._model_id is None:
             return ()
         mine = embeddings.vectors_of(self._session.catalog, self._model_id, [content_key]).get(content_key)
         if mine is None:
             return ()
         similarity = self._directions @ _direction(mine)
+        own = self._companions.photos(content_key)
         found: list[Neighbour] = []
         taken: Counter[str] = Counter()
         for index in np.argsort(-similarity):
             label = self._said[self._keys[index]]
             assert label.bucket is not None  # noqa: S101 (withdrawn labels are not current)
-            if label.content_key != content_key and taken[label.bucket] < count:
+            if label.content_key not in own and taken[label.bucket] < count:
                 taken[label.bucket] += 1
                 found.append(Neighbour(_somewhere(self._session, label), label.bucket, float(similarity[index])))
         return tuple(found)

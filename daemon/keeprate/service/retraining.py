@@ -12,6 +12,7 @@ from keeprate.catalog.labels import LabelChanges
 from keeprate.config.durations import is_quiet, parse_quiet_hours
 from keeprate.config.models import TrainingConfig
 from keeprate.service.session import Session
+from keeprate.service.shots import label_counts
 
 
 def training_due_at(changes: LabelChanges, last_trained: float, settings: TrainingConfig) -> float | None:
@@ -79,7 +80,7 @@ def _due(session: Session, now: float) -> dict[str, float]:
     found: dict[str, float] = {}
     settings = session.config.training
     for name, buckets in session.config.heads().items():
-        if missing_labels(buckets, labels.counts(session.catalog, name)) is not None:
+        if missing_labels(buckets, label_counts(session, name)) is not None:
             continue
         at = training_due_at(label_changes(session, name), last_trained_at(session, name), settings)
         if at is None and _on_another_model(session, name):

@@ -19,9 +19,11 @@ from keeprate.catalog.libraries import LibraryRow
 from keeprate.config.models import LibraryConfig
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.formats import is_picture
+from keeprate.service.companions import look_for_companions
 from keeprate.service.labelling import bucket_of, update_labels
 from keeprate.service.managers import managers_for
 from keeprate.service.session import Progress, Session
+from keeprate.service.shots import report_disagreements
 from keeprate.watching.exclusions import Exclusions
 from keeprate.watching.mounts import mount_of
 from keeprate.watching.reconcile import Reconciliation, match_moves, reconcile
@@ -232,7 +234,9 @@ def _take_over(
         files.mark_gone(catalog, difference.gone)
         for path in difference.gone:
             problems.clear_file(catalog, path)
+        look_for_companions(session)
         labels = update_labels(session, trashed)
+        report_disagreements(session)
     return LibraryScan(
         library=library.name,
         files=difference.unchanged_count + len(difference.changed) + len(difference.appeared),

@@ -13,7 +13,6 @@ from keeprate.catalog import (
     files,
     heads,
     journal,
-    labels,
     libraries,
     models,
     problems,
@@ -22,10 +21,12 @@ from keeprate.catalog import (
     user_marks,
 )
 from keeprate.pictures.signals import SIGNALS_VERSION
+from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.service.first_guessing import kept_bucket
 from keeprate.service.lock import lock_holder
 from keeprate.service.retraining import label_changes, missing_labels, next_training_at
 from keeprate.service.session import Session
+from keeprate.service.shots import count_reviewed, label_counts
 
 PROBLEMS_LISTED = 200
 
@@ -157,7 +158,7 @@ def status(session: Session, head: str | None = None) -> Status:
         libraries=tuple(_library(session, library.name) for library in session.config.library),
         heads=tuple(_head(session, name, buckets) for name, buckets in wanted.items()),
         work=WorkStatus(
-            to_embed=embeddings.count_wanted(catalog, model.id, SIGNALS_VERSION),
+            to_embed=embeddings.count_wanted(catalog, model.id, SIGNALS_VERSION, looks_version=TECHNICAL_VERSION),
             to_score=sum(_to_score(session, name) for name in wanted),
             label_changes=sum(label_changes(session, name).count for name in wanted),
         ),
@@ -196,7 +197,7 @@ def _library(session: Session, name: str) -> LibraryStatus:
         offline_reason=offline,
         files=counts.files,
         photos=counts.photos,
-        reviewed=labels.count_reviewed(session.catalog, library.head_to_mark, name),
+        reviewed=count_reviewed(session, library.head_to_mark, name),
         scanned_at=None if scanned_at is None else iso(scanned_at),
     )
 
@@ -204,7 +205,7 @@ def _library(session: Session, name: str) -> LibraryStatus:
 def _head(session: Session, name: str, buckets: tuple[str, ...]) -> HeadStatus:
     history = heads.history(session.catalog, name)
     version = next((one for one in history if one.in_use), None)
-    counts = dict.fromkeys(buckets, 0) | labels.counts(session.catalog, name)
+    counts = dict.fromkeys(buckets, 0) | label_counts(session, name)
     model = None
     if version is not None:
         model = next((one.name for one in models.all_models(session.catalog) if one.id == version.model_id), None)

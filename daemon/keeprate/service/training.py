@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from keeprate.catalog import embeddings, heads, labels, models, out_of_fold
+from keeprate.catalog import companions, embeddings, heads, labels, models, out_of_fold
 from keeprate.catalog.embeddings import Float32Array, VectorChunk
 from keeprate.catalog.heads import HeadVersion
 from keeprate.catalog.models import Model
@@ -33,6 +33,7 @@ from keeprate.service.exporting import stand_in_file, write_exchange
 from keeprate.service.priors import ESTIMATE, LABELS, prior_used
 from keeprate.service.scoring import head_of
 from keeprate.service.session import Progress, Session
+from keeprate.service.shots import said_of_shots
 from keeprate.service.tasks import TrainOutcome, TrainTask
 from keeprate.service.training_details import PriorUsed, TrainingDetails
 
@@ -208,7 +209,7 @@ def _untrained(task: TrainTask, reason: str) -> TrainOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """The labelled photos that can be learned from: those with a vector and signals."""
+    """The labelled photos that can be learned from: those with a vector and signals, one of each shot."""
 
     bucket_of: dict[str, str]
     """content key → bucket, in the order of the rows below."""
@@ -218,7 +219,9 @@ class _Said:
 
 def _said(session: Session, model: Model, head: str, buckets: tuple[str, ...]) -> _Said | None:
     catalog = session.catalog
-    bucket_of = {key: label.bucket for key, label in labels.current(catalog, head).items() if label.bucket in buckets}
+    usable = embeddings.known(catalog, model.id, SIGNALS_VERSION)
+    said = said_of_shots(session, head).once(usable)
+    bucket_of = {key: label.bucket for key, label in said.items() if label.bucket in buckets}
     vectors = embeddings.vectors_of(catalog, model.id, sorted(bucket_of))
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, list(vectors))
     keys = [key for key in vectors if key in signals and np.isfinite(vectors[key]).all()]
@@ -269,7 +272,9 @@ def _incumbent(session: Session, model: Model, name: str) -> Incumbent | None:
         calibration = shifted(head.calibration, np.array(prior["shares"]), np.array(prior["label_shares"]))
         head = replace(head, calibration=calibration)
     labelled = labels.photos_labelled_at(session.catalog, name, version.trained_at)
-    return Incumbent(head, frozenset(labelled) & embeddings.known(session.catalog, model.id, SIGNALS_VERSION))
+    shots = companions.load(session.catalog)
+    learned = frozenset(photo for key in labelled for photo in shots.photos(key))
+    return Incumbent(head, learned & embeddings.known(session.catalog, model.id, SIGNALS_VERSION))
 
 
 def _record(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeprate.catalog import labels, runs
+from keeprate.catalog import runs
 from keeprate.errors import UsageError
 from keeprate.service.retraining import missing_labels
 from keeprate.service.session import Progress, Session
+from keeprate.service.shots import label_counts
 from keeprate.service.tasks import TrainOutcome, TrainTask
 from keeprate.service.worker_client import WorkerClient
 
@@ -55,7 +56,7 @@ def train_heads(
     for name, buckets in session.heads(head).items():
         if session.reporter.cancelled():
             break
-        missing = missing_labels(buckets, labels.counts(session.catalog, name), fewest=fewest)
+        missing = missing_labels(buckets, label_counts(session, name), fewest=fewest)
         if missing is not None:
             outcomes.append(
                 TrainOutcome(name, trained=False, promoted=False, version=None, reason=f"Not trained: it {missing}.")

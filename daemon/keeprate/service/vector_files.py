@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from keeprate.catalog import embeddings, files, labels, models, scores
+from keeprate.catalog import embeddings, files, models, scores
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.paths import expanded
 from keeprate.safe_files import create_file
 from keeprate.service.session import Session
+from keeprate.service.shots import said_of_shots
 
 ROW_GROUP: Final = 4096
 
@@ -48,8 +49,8 @@ def export_vectors(session: Session, file: Path, head: str | None = None) -> Vec
     places: dict[str, str] = {}
     for known in files.present(catalog):
         places.setdefault(known.content_key, known.path)
-    said = {name: labels.current(catalog, name) for name in heads}
-    scored = {name: {photo.content_key: photo.score for photo in scores.ranked(catalog, name, {})} for name in heads}
+    said = {name: said_of_shots(session, name).of_photos() for name in heads}
+    scored = {name: scores.of_photos(catalog, name) for name in heads}
     target = io.BytesIO()
     writer: Any = None
     photos = dimension = 0

@@ -5,11 +5,12 @@ Whoever comes from headmaster has no `scan` and no daemon: pictures are dropped 
 
 from __future__ import annotations
 
-from keeprate.catalog import embeddings, labels, models
+from keeprate.catalog import embeddings, models
 from keeprate.errors import KeeprateError
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.scanning import ScanOutcome, scan
 from keeprate.service.session import Session
+from keeprate.service.shots import label_counts, said_of_shots
 from keeprate.service.tasks import EmbedOutcome
 from keeprate.service.worker_client import WorkerClient
 
@@ -58,7 +59,7 @@ def require_buckets(session: Session, head: str) -> None:
             path=folder,
             advice="Make one folder for each answer, and put pictures into each.",
         )
-    counts = labels.counts(session.catalog, head)
+    counts = label_counts(session, head)
     empty = [bucket for bucket in buckets if not counts.get(bucket)]
     if empty:
         named = " and ".join(repr(bucket) for bucket in empty)
@@ -73,7 +74,7 @@ def require_buckets(session: Session, head: str) -> None:
 def _require_vectors(session: Session, head: str) -> None:
     """Raise NotTrainableError, naming the head and its buckets, if all pictures of a bucket turned out unreadable."""
     (buckets,) = session.heads(head).values()
-    said = labels.current(session.catalog, head)
+    said = said_of_shots(session, head).of_photos()
     readable = embeddings.with_vector(session.catalog, models.active(session.catalog).id, list(said))
     lacking = [bucket for bucket in buckets if bucket not in {said[key].bucket for key in readable}]
     if lacking:
