@@ -11,6 +11,7 @@ from pathlib import Path
 from keeprate.plugin_api import LastWritten, MarkRefusedError, PhotoFile, UserMarks
 from keeprate.safe_files import FileChangedError, read_file
 from keeprate_xmp.block import read_fields
+from keeprate_xmp.darktable_panel import given_by_panel
 from keeprate_xmp.embedded import EmbeddedMetadata, UnreadableError, read_embedded
 from keeprate_xmp.fields import ScoreFields
 from keeprate_xmp.gathering import journal_fields
@@ -34,7 +35,7 @@ def read_user_marks(photo: PhotoFile, last_written: LastWritten, keyword_root: s
     packets = {place: _sidecar(place) for place in speaking}
     inside, packet, problem = _inside(path)
     known = [*packets.values(), *([packet] if packet is not None else [])]
-    given = Given.of((*_claims(known), *_journalled(path, last_written)), keyword_root)
+    given = given_by_panel(Given.of((*_claims(known), *_journalled(path, last_written)), keyword_root), known)
     places = [said_in(sidecar, given) for sidecar in packets.values()]
     if problem is not None and not any(place.says_something for place in places):
         raise MarkRefusedError(problem)

@@ -117,7 +117,8 @@ for i, one in ipairs(pretended.images) do equal(pretended.names(one), "", "tags 
 equal(image[3].green or image[1].red, false, "colours of ours")
 equal(image[2].blue, true, "the user's colour")
 equal(image[3].title .. image[4].title, "Anna", "titles")
-equal(image[1].rating .. " " .. image[2].rating .. " " .. image[4].rating .. " " .. version.rating, "1 1 -1 3", "ratings")
+local ratings = { image[1].rating, image[2].rating, image[4].rating, version.rating }
+equal(table.concat(ratings, " "), "1 1 -1 3", "ratings")
 
 -- darktable's own star of an import, where the user says so, and back.
 pretended.preferences.mode = "stars"
@@ -135,4 +136,4 @@ equal(image[2].rating, 1, "and comes back")
 pretended.preferences.command = "/no/such/program"
 local fine, problem = pcall(keeprate.read_scores)
 equal(fine, false, "without keeprate")
-equal(problem, "keeprate cannot be started; say where it lies: preferences, lua options, “keeprate: the program”", "why")
+equal(problem:match("^[^;]*"), "keeprate cannot be started", "why")
