@@ -62,19 +62,25 @@ class Writer:
             ids = journal.plan(catalog, planned, run_id=self.run_id, library=self.library, manager=self.name)
         states = dict.fromkeys(ids, "dropped")
         reasons: list[str | None] = []
+        touched: list[SeenFile] = []
         try:
             for entry_id, change in zip(ids, batch, strict=True):
                 self.working([str(change.path)])
                 states[entry_id] = "planned"  # if this one fails in an unforeseen way, the next run looks for itself
-                reason = self._apply_one(change)
+                reason = self._apply_one(change, touched)
                 states[entry_id] = "done" if reason is None else "dropped"
                 reasons.append(reason)
         finally:
-            journal.settle(catalog, states)
+            with catalog.db.atomic():  # once a batch: each commit waits for the disk
+                journal.settle(catalog, states)
+                files.store(catalog, touched)
         return reasons
 
-    def _apply_one(self, change: Change) -> str | None:
-        """Make one change; returns why it was not made, if it was not."""
+    def _apply_one(self, change: Change, touched: list[SeenFile]) -> str | None:
+        """Make one change; returns why it was not made, if it was not.
+
+        A photo file that only we changed is added to `touched`.
+        """
         catalog = self.session.catalog
         # A photo that the user edited since the last scan must be read again: then its change is not ours alone.
         as_scanned = change.touches_photo and files.known_at(catalog, str(change.path)) == _signature(change.path)
@@ -93,7 +99,7 @@ class Writer:
                 ) from error
             return f"cannot be written: {error.strerror or error}"
         if as_scanned:
-            _record_touched(catalog, self.library, change.path)
+            touched += _as_touched(catalog, self.library, change.path)
         return None
 
     def _stands(self, change: Change) -> bool:
@@ -159,9 +165,9 @@ def _signature(path: Path) -> Signature | None:
     return files.signed_signature((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
 
 
-def _record_touched(catalog: Catalog, library: str, path: Path) -> None:
+def _as_touched(catalog: Catalog, library: str, path: Path) -> list[SeenFile]:
     """We changed a photo file ourselves and its picture is the same: a scan need not read it again."""
     key, signature = files.content_keys_at(catalog, [str(path)]).get(str(path)), _signature(path)
-    if key is not None and signature is not None:
-        with catalog.db.atomic():
-            files.store(catalog, [SeenFile(str(path), library, signature, key, os.path.dirname(path))])
+    if key is None or signature is None:
+        return []
+    return [SeenFile(str(path), library, signature, key, os.path.dirname(path))]
