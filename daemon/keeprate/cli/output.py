@@ -73,7 +73,7 @@ def print_error(error: KeeprateError) -> None:
 
 _TITLES = {
     "scan": "Looking at folders", "read": "Reading new files", "embed": "Embedding", "train": "Training",
-    "score": "Scoring", "marks": "Reading stars and flags", "undo": "Taking marks back",
+    "score": "Scoring", "group": "Comparing", "marks": "Reading stars and flags", "undo": "Taking marks back",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from keeprate.errors import KeeprateError
 from keeprate.paths import Home
 from keeprate.pictures.formats import is_picture, is_sidecar
 from keeprate.service.embedding_run import embed_all
+from keeprate.service.grouping_run import group_all
 from keeprate.service.lock import hold_lock
 from keeprate.service.managers import check_marks
 from keeprate.service.marking_run import write_all
@@ -285,6 +286,10 @@ class Engine:
         scored = score(session)
         if scored.scored:
             log.info("%d scores brought up to date", scored.scored)
+        grouped = group_all(session, self._worker)
+        if grouped.compared:
+            log.info("%d photos compared, %d groups of nearly the same", grouped.compared, grouped.groups)
+            self._marks_stale = True
         if scored.scored or self._marks_stale:
             self._marks_stale = True  # until they are written, should that fail
             written = write_all(session, self._worker)

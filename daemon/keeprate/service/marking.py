@@ -11,7 +11,8 @@ from typing import overload
 from keeprate.catalog import heads, journal, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
-from keeprate.plugin_api import Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Shown, Skipped
+from keeprate.plugin_api import BurstPlace, Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Shown, Skipped
+from keeprate.service.grouping_run import burst_places
 from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
 from keeprate.service.scanning import check_root, exclusions_of
@@ -113,7 +114,9 @@ def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkReq
         head=name,
         model=f"{name}#{version.version} on {model}",
         scored_at=datetime.fromtimestamp(version.trained_at, UTC),
-        photos=_scored(ranked, version.buckets, said_of_photos(session), deadly),
+        photos=_scored(
+            ranked, version.buckets, said_of_photos(session), burst_places(session, library.name, name), deadly
+        ),
         last_written=_nothing_written,
     )
 
@@ -152,6 +155,7 @@ def _scored(
     ranked: Sequence[RankedPhoto],
     buckets: tuple[str, ...],
     told: Mapping[str, tuple[Shown, ...]],
+    places: Mapping[str, BurstPlace],
     deadly: Collection[str] = (),
 ) -> list[ScoredPhoto]:
     last = max(1, len(ranked) - 1)
@@ -167,6 +171,7 @@ def _scored(
             label=photo.label,
             taken_at=None if photo.taken_at is None else datetime.fromtimestamp(photo.taken_at, UTC),
             said=told.get(photo.content_key, ()),
+            burst=places.get(photo.content_key),
             companions=tuple(one for one in photo.companions if str(one.path) not in deadly),
         )
         for position, photo in enumerate(ranked)

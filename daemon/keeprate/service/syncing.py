@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.first_guessing import SENTENCE
+from keeprate.service.grouping_run import group_all
 from keeprate.service.marking_run import write_all
 from keeprate.service.reading_marks_run import MarksRead, read_marks
 from keeprate.service.scanning import ScanOutcome, scan
 from keeprate.service.scoring import score
 from keeprate.service.session import Session
-from keeprate.service.tasks import EmbedOutcome, TrainOutcome, WriteOutcome
+from keeprate.service.tasks import EmbedOutcome, GroupOutcome, TrainOutcome, WriteOutcome
 from keeprate.service.training_run import train_heads
 from keeprate.service.worker_client import WorkerClient
 
@@ -27,6 +28,7 @@ class SyncOutcome:
     scored: int
     guessed: int
     """Photos that got a first guess."""
+    group: GroupOutcome
     write: WriteOutcome
 
     def sentences(self) -> list[str]:
@@ -42,6 +44,8 @@ class SyncOutcome:
             lines.append(f"{self.scored} scores brought up to date.")
         if self.guessed:
             lines.append(f"{self.guessed} photos ordered by {SENTENCE} (`keeprate list`).")
+        if self.group.groups:
+            lines.append(f"{self.group.groups} groups of photos that are nearly the same (`keeprate groups`).")
         if self.write.written or self.write.refused:
             refused = f", {self.write.refused} refused" if self.write.refused else ""
             lines.append(f"{self.write.written} marks written{refused}.")
@@ -49,11 +53,12 @@ class SyncOutcome:
 
 
 def sync(session: Session, worker: WorkerClient, library: str | None = None) -> SyncOutcome:
-    """Scan, read marks, embed, train, score, write. Each step looks up by itself whether there is anything to do."""
+    """Scan, read marks, embed, train, score, group, write. Each step looks up by itself what there is to do."""
     scanned = scan(session, library)
     marks = read_marks(session, worker, library)
     embedded = embed_all(session, worker, library)
     trained = train_heads(session, worker)
     scored = score(session)
+    grouped = group_all(session, worker, library)
     written = write_all(session, worker, library)
-    return SyncOutcome(scanned, marks, embedded, tuple(trained), scored.scored, scored.guessed, written)
+    return SyncOutcome(scanned, marks, embedded, tuple(trained), scored.scored, scored.guessed, grouped, written)

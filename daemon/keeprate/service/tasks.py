@@ -155,8 +155,24 @@ class ReadMarksOutcome:
     cancelled: bool = False
 
 
-Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask
-Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome | ReadMarksOutcome
+@dataclass(frozen=True, slots=True)
+class GroupTask:
+    """Find photos that are nearly the same, in a library or in all."""
+
+    library: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    compared: int = 0
+    """Photos that had not been compared before."""
+    groups: int = 0
+    """Of the libraries asked for, if anything was compared."""
+    seconds: float = 0.0
+
+
+Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask | GroupTask
+Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome | ReadMarksOutcome | GroupOutcome
 _TASKS: dict[str, type[Task]] = {
     "embed": EmbedTask,
     "train": TrainTask,
@@ -164,10 +180,11 @@ _TASKS: dict[str, type[Task]] = {
     "undo": UndoTask,
     "look": LookAtTask,
     "marks": ReadMarksTask,
+    "group": GroupTask,
 }
 _OUTCOMES: dict[str, type[Outcome]] = {
     "embed": EmbedOutcome, "train": TrainOutcome, "write": WriteOutcome, "undo": UndoOutcome,
-    "look": LookAtOutcome, "marks": ReadMarksOutcome,
+    "look": LookAtOutcome, "marks": ReadMarksOutcome, "group": GroupOutcome,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from keeprate.paths import locate_home
 from keeprate.service.session import Progress, Reporter, Session, open_session
 from keeprate.service.tasks import (
     EmbedTask,
+    GroupTask,
     LookAtTask,
     Outcome,
     ReadMarksTask,
@@ -101,6 +102,10 @@ def perform(task: Task, session: Session, working: Working) -> Outcome:
             from keeprate.service.looking_at import look_at
 
             return look_at(session, task, working)
+        case GroupTask():
+            from keeprate.service.grouping import group
+
+            return group(session, task)
         case ReadMarksTask():
             from keeprate.service.reading_marks import read
 
