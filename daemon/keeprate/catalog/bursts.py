@@ -132,7 +132,7 @@ def members(catalog: Catalog, library: str) -> Members:
         quantisation=numbers[:, 1],
         pixels=numbers[:, 2],
         sizes=numbers[:, 3],
-        technical=np.frombuffer(b"".join([row[8] for row in rows]), "<f4").reshape(len(rows), -1),
+        technical=np.array([np.frombuffer(row[8], "<f4") for row in rows], np.float32),
     )
 
 
