@@ -111,10 +111,11 @@ class EmbeddedMarks:
         data, state = read_file(change.path)
         if encode(PlaceKind.EMBEDDED, _packet_in(data)) != change.before:
             raise MarkRefusedError(f"the XMP in {display_name(change.path)} changed since the plan was made")
-        if content_key_of(data) != change.content_key:
+        key = content_key_of(data)
+        if key != change.content_key:
             raise MarkRefusedError(f"{display_name(change.path)} shows another picture than the one that was scored")
         self._refuse(change.path, state, self._settings.minimum_age_s)
-        self._write(change.path, data, decode(PlaceKind.EMBEDDED, change.after), state, _ONE_SECOND_NS)
+        self._write(change.path, data, key, decode(PlaceKind.EMBEDDED, change.after), state, _ONE_SECOND_NS)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
         """The XMP in the photo as it is now, wherever the photo went; None if there is none.
@@ -145,20 +146,21 @@ class EmbeddedMarks:
         if current is None:
             return UndoOutcome.NOT_OURS
         self._refuse(path, state, minimum_age_s=0)
+        key = content_key_of(data)
         if current == after:
-            self._write(path, data, before, state, -_ONE_SECOND_NS)
+            self._write(path, data, key, before, state, -_ONE_SECOND_NS)
             return UndoOutcome.RESTORED
         cleared = clear(current, constant_length=True)
         if cleared is None:
             return UndoOutcome.NOT_OURS
         if before is None and says_nothing(cleared) and not read_layout(io.BytesIO(data)).fixed_length:
             cleared = None
-        self._write(path, data, cleared, state, _ONE_SECOND_NS)
+        self._write(path, data, key, cleared, state, _ONE_SECOND_NS)
         return UndoOutcome.REMOVED_OURS
 
-    def _write(self, path: Path, data: bytes, packet: bytes | None, state: FileState, later_ns: int) -> None:
+    def _write(self, path: Path, data: bytes, key: str, packet: bytes | None, state: FileState, later_ns: int) -> None:
         changed = splice(data, packet)
-        if content_key_of(changed) != content_key_of(data):
+        if content_key_of(changed) != key:
             raise MarkRefusedError(f"{display_name(path)}: its picture could not be told apart from its metadata")
         replace_file(path, changed, seen=state, mtime_ns=state.mtime_ns + later_ns)
 

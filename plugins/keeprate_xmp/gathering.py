@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from keeprate.attributes.claim import Claim
 from keeprate.plugin_api import LastWritten
 from keeprate.safe_files import FileChangedError, read_file
 from keeprate_xmp.embedded import EmbeddedMetadata, UnreadableError, read_embedded
@@ -17,6 +18,8 @@ from keeprate_xmp.sidecar import all_sidecars
 
 _BALOO_RATING = "user.baloo.rating"
 """Where KDE's file index, and with it gwenview and Dolphin, keep stars: 0 to 10."""
+_CLAIM_BESIDE_IT = "user.keeprate.wrote"
+"""What of it the photo manager kde wrote."""
 
 
 def gather(
@@ -75,9 +78,18 @@ def _outside(photo: Path, inside: EmbeddedMetadata) -> set[str]:
 
 
 def _has_baloo_rating(photo: Path) -> bool:
+    """Whether the user, and not keeprate, has set stars there."""
+    rating = _attribute(photo, _BALOO_RATING)
+    if rating is None or rating.strip() in (b"", b"0"):
+        return False
+    claim = Claim.decoded(_attribute(photo, _CLAIM_BESIDE_IT))
+    return claim is None or rating not in claim.may_be_ours("stars")
+
+
+def _attribute(photo: Path, name: str) -> bytes | None:
     if not hasattr(os, "getxattr"):  # macOS
-        return False
+        return None
     try:
-        return os.getxattr(photo, _BALOO_RATING).strip() not in (b"", b"0")
+        return os.getxattr(photo, name)
     except OSError:
-        return False
+        return None

@@ -151,6 +151,6 @@ def _verify(before: bytes, after: bytes) -> None:
     for data in (before, after):
         layout = read_layout(io.BytesIO(data))
         others = [data[segment.start : segment.end] for segment in layout.segments if segment is not layout.xmp]
-        parts.append((others, memoryview(data)[layout.scan_start :]))
+        parts.append((others, data[layout.scan_start :]))
     if parts[0] != parts[1]:
         raise JpegError("the edit would change more than the XMP")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from xml.parsers import expat
 
 from keeprate_xmp.fields import MICROSOFT, RDF
@@ -100,8 +101,11 @@ class Packet:
         return usual
 
 
+@lru_cache(maxsize=4)
 def scan(data: bytes) -> Packet:
     """Find everything in a packet (with or without its `xpacket` wrapper).
+
+    The latest are remembered: each step of an edit looks at the packet that the one before it left.
 
     Raises:
         PacketError: not well-formed, not UTF-8, no or several rdf:RDF, a document type, too deep, too large.

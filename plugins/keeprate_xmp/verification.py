@@ -6,6 +6,7 @@ byte), a plain XML parser, and exiv2, which most viewers on Linux read with.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
@@ -59,6 +60,7 @@ def _not_ours(packet: Packet, ours: SharedValues) -> list[tuple[str, str, bytes]
     ]
 
 
+@lru_cache(maxsize=2)
 def _understood(packet: bytes) -> dict[str, object]:
     """What exiv2 reads of a packet, without what is ours or shared."""
     return {
