@@ -302,6 +302,33 @@ BENCHES = (
         quick=("--photos", "2"),
     ),
     Bench(
+        "marking",
+        "Marking photos themselves",
+        "10,000 JPEGs of 1024 × 768 marked by the write step in embed mode, with stars, label, keyword and journal. "
+        "Seconds of processor time are those of a machine that does nothing else and a disk that makes nobody wait; "
+        "without fsync means by the clock, less the time in which os.fsync waited.",
+        (
+            Figure(
+                "new_a_second_of_processor",
+                "marked for the first time, in a second of processor time",
+                "photos",
+                0,
+                at_least=150,
+            ),
+            Figure("new_a_second_without_fsync", "the same, a second without fsync", "photos", 0),
+            Figure("new_a_second", "the same, by the clock", "photos", 0),
+            Figure("new_fsync_share", "share of fsync in it"),
+            Figure(
+                "again_a_second_of_processor", "marked anew, in a second of processor time", "photos", 0, at_least=150
+            ),
+            Figure("again_a_second_without_fsync", "the same, a second without fsync", "photos", 0),
+            Figure("again_a_second", "the same, by the clock", "photos", 0),
+            Figure("again_fsync_share", "share of fsync in it"),
+            Figure("unchanged_a_second", "looked at and left as they are, a second", "photos", 0),
+        ),
+        quick=("--photos", "200"),
+    ),
+    Bench(
         "harmless",
         "No photo is harmed",
         "Odd and metadata-rich photos are marked, in sidecars and inside JPEGs, marked again and unmarked; exiftool "
