@@ -57,7 +57,9 @@ def test_from_a_folder_to_an_order(library: Path) -> None:
     assert second["write"]["written"] == 1
 
     listed = answer("list")
-    assert set(listed[0]) == {"path", "score", "head", "probabilities", "content_key", "label", "version"}
+    assert set(listed[0]) == {
+        "path", "score", "head", "probabilities", "content_key", "label", "version", "library", "other_files", "burst",
+    }  # fmt: skip
     assert len(listed) == 20
     assert [photo["score"] for photo in listed] == sorted((photo["score"] for photo in listed), reverse=True)
     best = {int(Path(photo["path"]).stem[-4:]) % 2 for photo in listed[:10]}

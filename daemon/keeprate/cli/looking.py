@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_jso
 from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
+    from keeprate.plugin_api import BurstPlace
     from keeprate.service.session import Session
 
 
@@ -54,6 +55,8 @@ class ListedPhoto:
     library: str
     other_files: tuple[str, ...]
     """Further files of the photo: its copies, and those of the same shot (RAW, edited copies)."""
+    burst: BurstPlace | None = None
+    """Its place among those that are nearly the same; only with --groups."""
 
 
 def list_photos(
@@ -62,6 +65,9 @@ def list_photos(
     top: Annotated[int | None, typer.Option("--top", "-n", min=1, help="Only the first N.")] = None,
     library: LibraryOption = None,
     everything: Annotated[bool, typer.Option("--all", help="Also photos that you have decided on already.")] = False,
+    groups: Annotated[
+        bool, typer.Option("--groups", help="Photos that are nearly the same together, below the best of them.")
+    ] = False,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
@@ -73,8 +79,10 @@ def list_photos(
         if library is not None:
             session.libraries(library)
         photos = _ranked(session, head, library, everything=everything)
-    if order is Order.asc:
-        photos.reverse()
+        if order is Order.asc:
+            photos.reverse()
+        if groups:
+            photos = _by_group(session, photos)
     photos = photos[:top]
     if as_json:
         print_json([asdict(photo) for photo in photos])
@@ -86,7 +94,8 @@ def list_photos(
     else:
         for photo in photos:
             said = f"  [{photo.label}]" if photo.label else ""
-            typer.echo(printable(f"{photo.score:.3f}  {photo.path}{said}"))
+            below = "   " if photo.burst is not None and photo.burst.position > 1 else ""
+            typer.echo(printable(f"{below}{photo.score:.3f}  {photo.path}{said}"))
         if photos and photos[0].version == 0:
             from keeprate.service.first_guessing import SENTENCE
 
@@ -117,6 +126,28 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
         for photo in scores.ranked(session.catalog, name, said, library)
         if photo.library in libraries and (everything or photo.label is None)
     ]  # fmt: skip
+
+
+def _by_group(session: Session, photos: list[ListedPhoto]) -> list[ListedPhoto]:
+    """Each group in the place of its first photo, best first; what is alone stays where it is."""
+    from keeprate.service.grouping_run import burst_places
+
+    places = {
+        (library, key): place
+        for library in dict.fromkeys(photo.library for photo in photos)
+        for key, place in burst_places(session, library, photos[0].head).items()
+    }
+    placed = [replace(photo, burst=places.get((photo.library, photo.content_key))) for photo in photos]
+    together: dict[tuple[str, str], list[ListedPhoto]] = {}
+    for photo in placed:
+        group = photo.burst.burst if photo.burst is not None else photo.content_key
+        together.setdefault((photo.library, group), []).append(photo)
+    group_of_best = {id(min(group, key=_position)): group for group in together.values()}
+    return [one for photo in placed for one in sorted(group_of_best.get(id(photo), ()), key=_position)]
+
+
+def _position(photo: ListedPhoto) -> int:
+    return photo.burst.position if photo.burst is not None else 0
 
 
 def _write_csv(photos: list[ListedPhoto]) -> None:

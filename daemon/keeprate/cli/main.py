@@ -22,6 +22,7 @@ from keeprate.cli import (
     embeddings,
     evaluating,
     exchanging,
+    groups,
     heads,
     labels,
     looking,
@@ -78,6 +79,7 @@ classifying.register(app)
 evaluating.register(app)
 showing_status.register(app)
 looking.register(app)
+groups.register(app)
 heads.register(app)
 labels.register(app)
 embeddings.register(app)
