@@ -55,7 +55,9 @@ def test_classify_from_the_shell(head: str, unsorted: Path, tmp_path: Path, monk
 
     again = answer("classify", "--head", head, "--src", unsorted, "--csv", "said.csv")
     assert (again["copied"], again["unchanged"], again["removed"]) == (0, 4, 0)
-    assert set(again["pictures"][0]) == {"path", "bucket", "score", "probabilities", "copied_to"}
+    assert set(again["pictures"][0]) == {
+        "path", "bucket", "score", "probabilities", "copied_to", "along",
+    }  # fmt: skip
 
     for name in os.listdir(unsorted):
         (unsorted / name).write_bytes(b"broken")

@@ -122,5 +122,9 @@ def test_sidecars_and_films_go_along() -> None:
         "img_1.cr2.pp3",
     ]  # fmt: skip
     others = ["IMG_10.MOV", "IMG_1.txt", "IMG_2.xmp", "IMG_1.png", "notes.xmp"]
-    assert attendants(["IMG_1.JPG", "IMG_1.CR2"], [*others, *ours]) == sorted(ours)
-    assert attendants(["a.jpg"], ["A.XMP", "a.jpg.xmp", "b.xmp"]) == ["A.XMP", "a.jpg.xmp"]
+    (found,) = attendants([["IMG_1.JPG", "IMG_1.CR2"]], [*others, *ours])
+    assert sorted(found) == sorted(ours)
+
+
+def test_a_sidecar_goes_with_one_shot() -> None:
+    assert attendants([["a.jpg"], ["a.png"]], ["A.XMP", "a.png.xmp", "b.xmp"]) == [["A.XMP"], ["a.png.xmp"]]

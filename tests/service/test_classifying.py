@@ -24,6 +24,7 @@ from keeprate.service.session import Session, open_session
 from keeprate.service.tasks import LookAtTask
 from support.judging import WorkerWithoutProcess, put_head
 from support.photos import write_photos
+from support.shots import write_edit, write_shot
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def test_a_folder_is_sorted_by_copies(trained: Session, source: Path, tmp_path: 
     (source / "IMG_0000.xmp").write_text("<sidecar/>")
     (source / "broken.jpg").write_bytes(b"no picture either")
     outcome = into(trained, source, tmp_path / "out")
-    assert names(tmp_path / "out") == SORTED
+    assert names(tmp_path / "out") == SORTED | {"keep/IMG_0000.xmp"}
     assert outcome.counts == {"keep": 3, "delete": 3, "uncertain": 0}
-    assert (outcome.copied, outcome.subfolders, outcome.other_files) == (6, 1, 2)
+    assert (outcome.copied, outcome.along, outcome.subfolders, outcome.other_files) == (6, 1, 1, 1)
     ((broken, reason),) = ((one.path, one.reason) for one in outcome.unreadable)
     assert (Path(broken).name, "no picture" in reason) == ("broken.jpg", True)
     for one in outcome.pictures:
@@ -69,6 +70,26 @@ def test_a_folder_is_sorted_by_copies(trained: Session, source: Path, tmp_path: 
         assert sum(one.probabilities.values()) == pytest.approx(1)
         assert one.score == one.probabilities["keep"]
     assert files.present(trained.catalog) == [], "nothing of it belongs to a library"
+
+
+def test_files_of_one_shot_go_where_its_jpeg_goes(trained: Session, tmp_path: Path) -> None:
+    source = tmp_path / "unsorted"
+    write_shot(source, "A", 1)
+    write_shot(source, "B", 2, sharp=False)
+    write_edit(source / "A-edit.jpg", 1)
+    (source / "A.MOV").write_bytes(b"film")
+    (source / "B.NEF.xmp").write_bytes(b"sidecar")
+    (source / "C.CR2").write_bytes((source / "B.JPG").read_bytes() + b"no RAW")
+    (source / "C.jpg").write_bytes(b"cannot be read")
+    outcome = into(trained, source, tmp_path / "out")
+    assert outcome.counts == {"keep": 1, "delete": 2, "uncertain": 0}
+    assert names(tmp_path / "out") == {
+        "keep/A.JPG", "keep/A.NEF", "keep/A-edit.jpg", "keep/A.MOV",
+        "delete/B.JPG", "delete/B.NEF", "delete/B.NEF.xmp", "delete/C.CR2", "delete/C.jpg",
+    }  # fmt: skip
+    assert (outcome.copied, outcome.unchanged, outcome.along, outcome.other_files) == (3, 0, 6, 0)
+    again = into(trained, source, tmp_path / "out")
+    assert (again.copied, again.unchanged, again.along, again.removed) == (0, 3, 6, 0)
 
 
 def test_what_is_known_by_content_is_not_embedded_again(trained: Session, source: Path, tmp_path: Path) -> None:

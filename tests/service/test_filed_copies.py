@@ -180,3 +180,35 @@ def test_a_damaged_record_is_said_and_nothing_is_done(source: Path, target: Path
     with pytest.raises(KeeprateError, match="record of what was copied"):
         file(target, source, a="x")
     assert tree(target) == {}
+
+
+class TestTogether:
+    """A picture and what goes along with it."""
+
+    def file_with(self, target: Path, source: Path, folder: str, *along: str) -> FiledCopies:
+        copies = FiledCopies(target, "keep", source)
+        list(copies.file([Filing(str(source / "a.jpg"), folder, tuple(str(source / name) for name in along))]))
+        return copies
+
+    def test_they_share_a_number_where_one_of_the_names_is_taken(self, source: Path, target: Path) -> None:
+        for name in ("a.CR2", "a.jpg.xmp", "a-edit.jpg", "IMG_E1.jpg"):
+            (source / name).write_text(name)
+        (target / "x").mkdir(parents=True)
+        (target / "x" / "a.CR2").write_text("somebody's")
+        self.file_with(target, source, "x", "a.CR2", "a.jpg.xmp", "a-edit.jpg", "IMG_E1.jpg")
+        assert set(tree(target)) == {
+            "x/a.CR2", "x/a (2).jpg", "x/a (2).CR2", "x/a (2).jpg.xmp", "x/a (2)-edit.jpg", "x/IMG_E1 (2).jpg",
+        }  # fmt: skip
+        assert (target / "x" / "a.CR2").read_text() == "somebody's"
+
+    def test_they_move_together(self, source: Path, target: Path) -> None:
+        (source / "a.CR2").write_text("raw")
+        self.file_with(target, source, "x", "a.CR2")
+        copies = self.file_with(target, source, "y", "a.CR2")
+        assert set(tree(target)) == {"y/a.jpg", "y/a.CR2"}
+        assert (copies.removed, copies.orphaned) == (2, 0)
+
+    def test_one_that_cannot_be_read_holds_up_none(self, source: Path, target: Path) -> None:
+        (source / "a.CR2").mkdir()
+        self.file_with(target, source, "x", "a.CR2", "b.jpg")
+        assert set(tree(target)) == {"x/a.jpg", "x/b.jpg"}

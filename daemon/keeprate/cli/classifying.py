@@ -100,6 +100,8 @@ def _tell_classified(outcome: ClassifyOutcome, *, margin: float, dry_run: bool, 
             f"{outcome.copied} copied to {outcome.destination}, {outcome.unchanged} lay there already, "
             f"{outcome.removed} of an earlier run removed."
         )
+        if outcome.along:
+            say(f"{outcome.along} more files of the same shots lie beside them: RAW, edited copies, sidecars.")
     if outcome.orphaned:
         say(
             f"{outcome.orphaned} copies of earlier runs stay there although their pictures are not in the folder any "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,18 +103,26 @@ def leads(one: str, other: str) -> bool:
     return _rank_of_name(one) < _rank_of_name(other)
 
 
-def attendants(pictures: Sequence[str], others: Collection[str]) -> list[str]:
-    """Those of `others`, sorted, that go where the pictures of one shot go: sidecars, the film of a Live Photo.
+def attendants(shots: Iterable[Sequence[str]], others: Iterable[str]) -> list[list[str]]:
+    """For each shot (the names of its pictures) those of `others` that go where it goes: sidecars, the film of a Live
+    Photo. None goes with two.
 
     All are names of one folder, without it; what is a picture itself is none.
     """
-    wanted: set[str] = set()
+    free: dict[str, list[str]] = {}
+    for name in sorted(others):
+        if not is_picture(name):
+            free.setdefault(_plain(name), []).append(name)
+    return [[name for wanted in _names_beside(pictures) for name in free.pop(wanted, ())] for pictures in shots]
+
+
+def _names_beside(pictures: Iterable[str]) -> Iterator[str]:
     for picture in map(_plain, pictures):
         stem = _stem(picture)
-        wanted |= {stem + suffix for suffix in _BESIDE} | {picture + suffix for suffix in _BEHIND}
+        yield from (picture + suffix for suffix in _BEHIND)
+        yield from (stem + suffix for suffix in _BESIDE)
         if stem.startswith("img_"):
-            wanted.add(f"img_o{stem[4:]}.aae")  # Apple: what was done to the picture before the last edit
-    return sorted(name for name in others if _plain(name) in wanted and not is_picture(name))
+            yield f"img_o{stem[4:]}.aae"  # Apple: what was done to the picture before the last edit
 
 
 def _of_one_shot(leader: Picture, other: Picture) -> bool:

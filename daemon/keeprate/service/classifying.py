@@ -1,7 +1,8 @@
 """Classify a flat folder by a head in use: copies of its pictures, sorted into one folder a bucket (H24, H25).
 
 What the head is not sure of goes to `uncertain/`: two buckets, a probability within 0.1 of the threshold; more, none
-above 0.5. The pictures themselves are only read.
+above 0.5. Of a shot with several files one picture is judged (the JPEG of RAW and JPEG), and the others go where it
+goes, sidecars among them. The pictures themselves are only read.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from keeprate.catalog import embeddings
 from keeprate.catalog.heads import HeadVersion
 from keeprate.config.models import TRASH_BUCKET
 from keeprate.errors import UsageError
 from keeprate.learning.heads import choose_buckets
+from keeprate.pictures.companions import Picture, attendants, find_companions
 from keeprate.pictures.formats import is_picture
 from keeprate.service.filed_copies import FiledCopies, Filing
-from keeprate.service.judging import Unreadable, judge, version_to_judge_by
+from keeprate.service.judging import Judgement, Unreadable, judge, version_to_judge_by
 from keeprate.service.session import Progress, Session
 from keeprate.service.worker_client import WorkerClient
 
@@ -45,6 +48,8 @@ class ClassifiedPicture:
     probabilities: dict[str, float]
     copied_to: str | None
     """The copy, whether made now or by an earlier run; None in a dry run, or if it could not be made."""
+    along: tuple[str, ...]
+    """Other files of the same shot, which go where it goes: RAW, edited copies, sidecars, the film of a Live Photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,13 @@ class ClassifyOutcome:
     pictures: tuple[ClassifiedPicture, ...]
     unreadable: tuple[Unreadable, ...]
     counts: dict[str, int]
-    """Pictures by the name of their folder in the destination."""
+    """Pictures by the name of their folder in the destination, each shot once."""
     copied: int
+    """Pictures that were copied; what goes along with them is not counted."""
     unchanged: int
-    """Copies that lay there already."""
+    """Pictures whose copies lay there already."""
+    along: int
+    """Copies of what went along, whether made now or by an earlier run."""
     removed: int
     """Copies of an earlier run that belonged elsewhere by now; in a dry run: that would be removed."""
     orphaned: int
@@ -68,7 +76,7 @@ class ClassifyOutcome:
     subfolders: int
     """Folders in the source that were left out."""
     other_files: int
-    """Files in the source that are no pictures."""
+    """Files in the source that are no pictures and go along with none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,18 @@ class _Source:
     folder: Path
     pictures: tuple[str, ...]
     subfolders: int
-    other_files: int
+    others: tuple[str, ...]
+    """Names of the files that are no pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """A picture that was judged, and the files that go where it goes; all absolute paths."""
+
+    row: int
+    """Of the judgement."""
+    path: str
+    along: tuple[str, ...]
 
 
 def classify(
@@ -107,8 +126,12 @@ def classify(
     destination = _checked_destination(session, found.folder, destination, folders)
     copies = FiledCopies(destination, head, found.folder)
     judgement = judge(session, worker, version, found.pictures)
-    chosen = choose_or_doubt(judgement.probabilities, version.threshold, margin)
-    filings = [Filing(path, folders[bucket]) for path, bucket in zip(judgement.paths, chosen, strict=True)]
+    shots = _shots_of(session, found, judgement)
+    probabilities = judgement.probabilities[[shot.row for shot in shots]]
+    chosen = choose_or_doubt(probabilities, version.threshold, margin)
+    filings = [Filing(shot.path, folders[bucket], shot.along) for shot, bucket in zip(shots, chosen, strict=True)]
+    judged = {shot.path for shot in shots}
+    beside = {path for shot in shots for path in shot.along}
     filed: dict[str, str] = {}
     failed: list[Unreadable] = []
     copied = 0
@@ -116,12 +139,12 @@ def classify(
         copies.foresee(filings)
     elif filings:
         for done, one in enumerate(copies.file(filings), start=1):
-            copied += one.copied
+            copied += one.copied and one.source in judged
             if one.path is None:
                 failed.append(Unreadable(one.source, one.reason))
             else:
                 filed[one.source] = str(destination / one.path)
-            session.reporter.progress(Progress("copying", done, len(filings)))
+            session.reporter.progress(Progress("copying", done, len(judged) + len(beside)))
     names = [folders[index] for index in chosen]
     return ClassifyOutcome(
         head=head,
@@ -129,35 +152,61 @@ def classify(
         threshold=version.threshold,
         source=str(found.folder),
         destination=str(destination),
-        pictures=_classified(version, judgement.paths, judgement.probabilities, chosen, filed),
-        unreadable=(*judgement.unreadable, *failed),
+        pictures=_classified(version, shots, probabilities, chosen, filed),
+        unreadable=(*(one for one in judgement.unreadable if one.path not in beside), *failed),
         counts={name: names.count(name) for name in folders},
         copied=copied,
-        unchanged=len(filed) - copied,
+        unchanged=len(filed.keys() & judged) - copied,
+        along=len(filed.keys() & beside),
         removed=copies.removed,
         orphaned=copies.orphaned,
         subfolders=found.subfolders,
-        other_files=found.other_files,
+        other_files=len({str(found.folder / name) for name in found.others} - beside),
     )
 
 
 def _classified(
     version: HeadVersion,
-    paths: Sequence[str],
+    shots: Sequence[_Shot],
     probabilities: NDArray[np.float64],
     chosen: Sequence[int],
     filed: dict[str, str],
 ) -> tuple[ClassifiedPicture, ...]:
     return tuple(
         ClassifiedPicture(
-            path=path,
+            path=shot.path,
             bucket=version.buckets[bucket] if bucket < len(version.buckets) else None,
             score=float(row[0]),
             probabilities=dict(zip(version.buckets, map(float, row), strict=True)),
-            copied_to=filed.get(path),
+            copied_to=filed.get(shot.path),
+            along=shot.along,
         )
-        for path, row, bucket in zip(paths, probabilities, chosen, strict=True)
+        for shot, row, bucket in zip(shots, probabilities, chosen, strict=True)
     )
+
+
+def _shots_of(session: Session, source: _Source, judgement: Judgement) -> list[_Shot]:
+    """The judged pictures, each shot once, in the order of their paths; a picture that nothing can be said about goes
+    along if another one of its shot can be judged.
+    """
+    facts = embeddings.group_facts(session.catalog, judgement.content_keys)
+    known = {
+        path: Picture(Path(path).name, key, fact.taken_at, fact.perceptual_hash)
+        for path, key, fact in zip(judgement.paths, judgement.content_keys, facts, strict=True)
+    }
+    unread = {one.path: Picture(Path(one.path).name, one.path) for one in judgement.unreadable}
+    rows = {path: row for row, path in enumerate(judgement.paths)}
+    found = [[picture.name for picture in shot] for shot in find_companions([*known.values(), *unread.values()])]
+    together = {name for shot in found for name in shot}
+    found += [[picture.name] for picture in known.values() if picture.name not in together]
+    shots: list[_Shot] = []
+    for names, along in zip(found, attendants(found, source.others), strict=True):
+        paths = [str(source.folder / name) for name in names]
+        judged = next((path for path in paths if path in rows), None)
+        if judged is not None:
+            beside = (*(path for path in paths if path != judged), *(str(source.folder / name) for name in along))
+            shots.append(_Shot(rows[judged], judged, beside))
+    return sorted(shots, key=lambda shot: shot.row)
 
 
 def choose_or_doubt(probabilities: NDArray[np.float64], threshold: float | None, margin: float) -> list[int]:
@@ -215,9 +264,8 @@ def _pictures_in(source: Path) -> _Source:
     if not names:
         beneath = f" Its {subfolders} sub-folders are not looked at: name one of them." if subfolders else ""
         raise UsageError(f"There is no picture in this folder.{beneath}", path=source)
-    return _Source(
-        folder, tuple(str(folder / name) for name in names), subfolders, len(entries) - subfolders - len(names)
-    )
+    others = tuple(name for name, is_folder in entries if not is_folder and not is_picture(name))
+    return _Source(folder, tuple(str(folder / name) for name in names), subfolders, others)
 
 
 def _checked_destination(session: Session, source: Path, destination: Path, folders: Sequence[str]) -> Path:

@@ -12,7 +12,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path, PurePath, PurePosixPath
@@ -49,10 +49,16 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """Where a file belongs."""
+    """Where a file belongs, and others with it: they lie beside it under matching names."""
 
     source: str
     folder: str
+    along: tuple[str, ...] = ()
+    """Files of the same folder: a RAW, sidecars."""
+
+    def sources(self) -> tuple[str, ...]:
+        """All of its files, the first one first."""
+        return (self.source, *self.along)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +119,18 @@ class FiledCopies:
 
     def foresee(self, filings: Sequence[Filing]) -> None:
         """Set `removed` and `orphaned` to what `file` would, and change nothing."""
-        for filing in filings:
-            if filing.source in self._earlier:
+        for source, folder in ((source, filing.folder) for filing in filings for source in filing.sources()):
+            if source in self._earlier:
                 with contextlib.suppress(OSError):
-                    moved = self._settle(filing, digest_file(Path(filing.source)))
+                    moved = self._settle(source, folder, digest_file(Path(source)))
                     self.removed += sum(_same(self._folder / one.path, one.sha256) for one in moved)
         self._count_lost()
 
-    def _settle(self, filing: Filing, sha256: str) -> list[Copy]:
+    def _settle(self, source: str, folder: str, sha256: str) -> list[Copy]:
         """The earlier copies of a source, which holds `sha256` now, that lie in the wrong folder; counts orphans."""
-        earlier = self._earlier.pop(filing.source, [])
+        earlier = self._earlier.pop(source, [])
         self.orphaned += sum(one.sha256 != sha256 and os.path.lexists(self._folder / one.path) for one in earlier)
-        return [one for one in earlier if one.sha256 == sha256 and str(PurePosixPath(one.path).parent) != filing.folder]
+        return [one for one in earlier if one.sha256 == sha256 and str(PurePosixPath(one.path).parent) != folder]
 
     def _count_lost(self) -> None:
         """Count as orphans the copies whose source is not there any more (not: cannot be read at the moment)."""
@@ -132,9 +138,9 @@ class FiledCopies:
             if not os.path.lexists(source):
                 self.orphaned += sum(os.path.lexists(self._folder / one.path) for one in copies)
 
-    def _clear(self, filing: Filing, path: str, sha256: str) -> None:
-        """`filing` lies at `path`: remove its copies in other folders, unless somebody has changed them."""
-        for one in self._settle(filing, sha256):
+    def _clear(self, source: str, path: str, sha256: str) -> None:
+        """A copy of `source` lies at `path`: remove those in other folders, unless somebody has changed them."""
+        for one in self._settle(source, str(PurePosixPath(path).parent), sha256):
             place = self._folder / one.path
             if not _inside(place, self._folder) or _is_one_file(place, self._folder / path):
                 continue
@@ -150,25 +156,26 @@ class FiledCopies:
                     folder.rmdir()
 
     def _file_some(self, filings: Sequence[Filing]) -> Iterator[Filed]:
-        planned: list[tuple[Filing, Copy]] = []
+        planned: list[Copy] = []
         for filing in filings:
-            try:
-                sha256 = digest_file(Path(filing.source))
-                found = self._place(filing, sha256)
-            except OSError as error:
-                yield Filed(filing.source, None, copied=False, reason=_told(error))
-                continue
-            if found.exists:
-                self._clear(filing, found.path, sha256)
-                yield Filed(filing.source, found.path, copied=False)
-                continue
-            planned.append((filing, self._plan(filing.source, found.path, sha256)))
+            digests: dict[str, str] = {}
+            for source in filing.sources():
+                try:
+                    digests[source] = digest_file(Path(source))
+                except OSError as error:
+                    yield Filed(source, None, copied=False, reason=_told(error))
+            for (source, sha256), found in zip(digests.items(), self._places(filing.folder, digests), strict=True):
+                if found.exists:
+                    self._clear(source, found.path, sha256)
+                    yield Filed(source, found.path, copied=False)
+                else:
+                    planned.append(self._plan(source, found.path, sha256))
         if planned:
             self._record()
-        for filing, copy in planned:
+        for copy in planned:
             filed = self._copy(copy)
             if filed.path is not None:
-                self._clear(filing, filed.path, self._ours.get(filed.path, copy).sha256)
+                self._clear(copy.source, filed.path, self._ours.get(filed.path, copy).sha256)
             yield filed
 
     def _plan(self, source: str, path: str, sha256: str) -> Copy:
@@ -181,7 +188,7 @@ class FiledCopies:
             copied = copy_file(Path(copy.source), self._folder / copy.path)
         except FileExistsError:
             del self._ours[copy.path]
-            found = self._place(Filing(copy.source, str(PurePosixPath(copy.path).parent)), copy.sha256)
+            (found,) = self._places(str(PurePosixPath(copy.path).parent), {copy.source: copy.sha256})
             if found.exists:
                 return Filed(copy.source, found.path, copied=False)
             again = self._plan(copy.source, found.path, copy.sha256)
@@ -197,20 +204,28 @@ class FiledCopies:
             self._record()
         return Filed(copy.source, copy.path, copied=True)
 
-    def _place(self, filing: Filing, sha256: str) -> _Place:
-        """The file's own name in its folder, or the first numbered one that is free or holds the same already."""
-        name = PurePath(filing.source)
+    def _places(self, folder: str, digests: Mapping[str, str]) -> list[_Place]:
+        """One for each of some files (source → SHA-256), in `folder`: under their own names, or all under those of the
+        first number with which each of them is free or holds the same already.
+        """
+        stem = PurePath(next(iter(digests), "")).stem
         for number in count(1):
-            path = f"{filing.folder}/{name.name if number == 1 else f'{name.stem} ({number}){name.suffix}'}"
-            place = self._folder / path
-            known = self._ours.get(path)
-            if known is not None and known.source != filing.source:
-                continue
-            if not os.path.lexists(place):
-                return _Place(path, exists=False)
-            if _same(place, sha256):
-                return _Place(path, exists=True)
+            found = [
+                self._fitting(f"{folder}/{_numbered(PurePath(source), stem, number)}", source, sha256)
+                for source, sha256 in digests.items()
+            ]
+            if None not in found:
+                return [place for place in found if place is not None]
         raise AssertionError("there is always a next number")
+
+    def _fitting(self, path: str, source: str, sha256: str) -> _Place | None:
+        """`path` as a place for a copy of `source`; None if anything else lies there."""
+        known = self._ours.get(path)
+        if known is not None and known.source != source:
+            return None
+        if not os.path.lexists(self._folder / path):
+            return _Place(path, exists=False)
+        return _Place(path, exists=True) if _same(self._folder / path, sha256) else None
 
     def _record(self) -> None:
         copies = sorted((*self._others, *self._ours.values()), key=lambda one: one.path)
@@ -263,6 +278,17 @@ class RecordedCopies:
 class _Place:
     path: str
     exists: bool
+
+
+def _numbered(name: PurePath, stem: str, number: int) -> str:
+    """The name of a file that belongs to a picture called `stem`: `A.jpg.xmp` becomes `A (2).jpg.xmp` beside
+    `A (2).jpg`.
+    """
+    if number == 1:
+        return name.name
+    if name.name[: len(stem)].casefold() != stem.casefold():
+        stem = name.stem
+    return f"{name.name[: len(stem)]} ({number}){name.name[len(stem) :]}"
 
 
 def _same(place: Path, sha256: str) -> bool:
