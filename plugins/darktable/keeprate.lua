@@ -113,7 +113,6 @@ local function read_list(text)
       }
       for i in ipairs(buckets) do photo.shares[i] = tonumber(row[column.head + i]) end
       list.count = list.count + 1
-      photo.rank = list.count
       local library = row[column.library or 0] or ""
       libraries[library] = libraries[library] or {}
       table.insert(libraries[library], photo)
@@ -124,7 +123,9 @@ local function read_list(text)
     end
   end
   for _, photos in pairs(libraries) do
-    for i, photo in ipairs(photos) do photo.percentile = 1 - (i - 1) / math.max(1, #photos - 1) end
+    for i, photo in ipairs(photos) do
+      photo.rank, photo.of, photo.percentile = i, #photos, 1 - (i - 1) / math.max(1, #photos - 1)
+    end
   end
   return list
 end
@@ -177,13 +178,13 @@ local function title_is_ours(title)
   return title:match("^%d%.%d%d%d%d " .. NAME .. "$") ~= nil
 end
 
-local function described(photo, count)
+local function described(photo, buckets)
   local shares = {}
-  for i, bucket in ipairs(count.buckets) do
+  for i, bucket in ipairs(buckets) do
     shares[#shares + 1] = string.format("%s %.0f %%", bucket, (photo.shares[i] or 0) * 100)
   end
   local lines = {
-    string.format("%.3f, number %d of %d", photo.score, photo.rank, count.count),
+    string.format("%.3f, number %d of %d", photo.score, photo.rank, photo.of),
     photo.head .. ": " .. table.concat(shares, ", "),
   }
   if photo.label ~= "" then lines[#lines + 1] = "you put it into: " .. photo.label end
@@ -572,7 +573,7 @@ function M.describe(images)
     local photo = photo_of(image)
     if photo then photos[#photos + 1] = photo else unknown = unknown + 1 end
   end
-  if #photos == 1 and unknown == 0 then return described(photos[1], state.list) end
+  if #photos == 1 and unknown == 0 then return described(photos[1], state.list.buckets) end
   return summary(photos, unknown)
 end
 
