@@ -281,7 +281,8 @@ class Engine:
         embedded = embed_all(session, self._worker)
         if embedded.embedded or embedded.failed:
             log.info("%d photos embedded, %d could not be read", embedded.embedded, embedded.failed)
-        for head in due_heads(session, now=time.time()):
+        asked_at = time.time()
+        for head in due_heads(session, now=asked_at):
             self._train(head)
         scored = score(session)
         if scored.scored:
@@ -298,7 +299,7 @@ class Engine:
                 self._later(POSTPONED_S, "write")
             if written.written or written.refused:
                 log.info("%d marks written, %d refused", written.written, written.refused)
-        training_at = next_training_at(session, now=time.time())
+        training_at = next_training_at(session, now=asked_at)  # also one that became due while we wrote
         if training_at is not None:
             self._later(max(0.5, training_at - time.time()), "training")
 
