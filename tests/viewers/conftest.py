@@ -25,9 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def display(tmp_path: Path) -> Iterator[Display]:
-    """A display with a message bus and a home of its own; whatever was started on it is gone afterwards."""
+def display(home: Path) -> Iterator[Display]:
+    """A display with a message bus, at home where keeprate is; whatever was started on it is gone afterwards."""
     if lacking := displays.missing():
         pytest.skip(f"needs {', '.join(lacking)} (Debian: xvfb dbus xdotool imagemagick)")
-    with displays.shown(tmp_path / "desktop") as shown:
+    with displays.shown(home) as shown:
         yield shown

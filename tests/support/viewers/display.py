@@ -30,10 +30,18 @@ class Display:
     """A running X server and message bus."""
 
     home: Path
-    """HOME of all programs; the XDG folders are its .config, .cache and .local/…"""
+    """HOME of all programs, the same as keeprate's in the test; so are the XDG folders."""
     environment: dict[str, str]
     size: tuple[int, int]
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return Path(self.environment["XDG_CONFIG_HOME"])
+
+    @property
+    def data(self) -> Path:
+        return Path(self.environment["XDG_DATA_HOME"])
 
     def start(self, command: Sequence[str | Path], *, log: str | None = None) -> subprocess.Popen[bytes]:
         """Start a program on this display; its output goes to `home/LOG.log` (default: the program's name)."""
@@ -100,23 +108,22 @@ def missing() -> list[str]:
 
 @contextlib.contextmanager
 def shown(home: Path, size: tuple[int, int] = (1400, 900)) -> Iterator[Display]:
-    """A display for the length of the block; `home` is made if missing."""
+    """A display for the length of the block; `home` is made if missing, and keeprate finds the same XDG folders."""
     token = secrets.token_hex(8)
     runtime = home / "run"
     runtime.mkdir(parents=True, mode=0o700, exist_ok=True)
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("XDG_", "DBUS_", "WAYLAND_", "QT_", "GTK_", "LC_")) and name != "DISPLAY"
+        if not name.startswith(("XDG_RUNTIME", "XDG_SESSION", "XDG_CURRENT", "DBUS_", "WAYLAND_", "QT_", "GTK_", "LC_"))
+        and name != "DISPLAY"
     }
-    environment = inherited | {
+    folders = {"CONFIG": ".config", "CACHE": ".cache", "DATA": ".local/share", "STATE": ".local/state"}
+    environment = {f"XDG_{name}_HOME": str(home / folder) for name, folder in folders.items()} | inherited
+    environment |= {
         TOKEN: token,
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(runtime),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-        "XDG_DATA_HOME": str(home / ".local" / "share"),
-        "XDG_STATE_HOME": str(home / ".local" / "state"),
         "LC_ALL": "C.UTF-8",
         "NO_AT_BRIDGE": "1",  # no accessibility bus
         "GIO_USE_VFS": "local",

@@ -1,0 +1,35 @@
+"""Shotwell: stars inside JPEGs, in its database and on its screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.viewers.display import Display
+from support.viewers.needed import needs
+from support.viewers.screen import settled_order, wait_for
+from support.viewers.shotwell import THUMBNAILS, Shotwell
+from support.viewers.shown_library import by_stars, make_library
+from support.waiting import wait_until
+
+pytestmark = needs(Shotwell.program)
+
+
+def test_stars_are_imported_and_followed_until_it_ends(display: Display, tmp_path: Path) -> None:
+    library = make_library(tmp_path, "shotwell", "--embed")
+    first = library.stars()
+    shotwell = Shotwell(display, library.root)
+    shotwell.start()
+    wait_for(lambda: shotwell.ratings() == first, 40)
+    assert shotwell.ratings() == first
+    assert by_stars(settled_order(display, THUMBNAILS), first)
+
+    library.change_taste()
+    changed = library.stars()
+    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), changed), 40, what="its screen follows")
+
+    # what docs/viewers/shotwell.md warns of: its database keeps the stars of the import
+    shotwell.end()
+    shotwell.start()
+    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), first), 40, what="it shows what it imported")
+    assert shotwell.ratings() == first
+    shotwell.end()
