@@ -1,6 +1,6 @@
 """What keeprate says about its own values, in an attribute beside them, and how the journal keeps all of them.
 
-The claim is short (`9f2c41d7;stars=8`): ext4 has some 24 bytes for it in the inode, and takes a block of 4 KiB for
+The claim is short (`2c41d7;stars=8`): ext4 has some 24 bytes for it in the inode, and takes a block of 4 KiB for
 every file that needs more. Pure.
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from keeprate.plugin_api import MarkRefusedError
 
-_KEY_CHARACTERS = 8
+_KEY_CHARACTERS = 6
 _SAFE = " ,"
 """Characters of a value, besides letters, digits and `_.-~`, that need no `%`."""
 

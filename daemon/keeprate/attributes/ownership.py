@@ -57,15 +57,17 @@ class Scheme:
         values = dict(here.values)
         wrote: dict[str, bytes] = {}
         owned = set(claim.user_owns if claim is not None else ())
+        dropped: set[str] = set()
+        """Channels whose memory is in the journal only: somebody removed the claim with all the rest."""
+        if claim is None and remembered is not None and remembered.key == key:
+            dropped = {*remembered.wrote, *remembered.user_owns}
         for channel in self.channels:
             standing, wish = here.values.get(channel.attribute), wishes[channel.name]
-            if _is_users(channel, standing, claim):
+            if channel.name in dropped:
+                owned.add(channel.name)
+            elif _is_users(channel, standing, claim):
                 if claim is not None and channel.name in claim.wrote:
                     owned.add(channel.name)  # changed or removed by them
-            elif (
-                claim is None and remembered is not None and remembered.key == key and channel.name in remembered.wrote
-            ):
-                owned.add(channel.name)  # removed together with the claim
             elif wish is not None:
                 values[channel.attribute] = wrote[channel.name] = wish
             elif claim is not None and standing in claim.may_be_ours(channel.name):
@@ -105,7 +107,7 @@ class Scheme:
                 put(values, name, before.values.get(name))
             elif standing is not None and ours is not None:
                 put(values, name, channel.without(standing, ours))
-        if self.claim_attribute in values:
+        if self.claim_attribute in values or self.claim_attribute not in after.values:
             put(values, self.claim_attribute, before.values.get(self.claim_attribute))
         return Attributes(values)
 
