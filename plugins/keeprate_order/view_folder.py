@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, ScoredPhoto, Skipped, UndoOutcome
 from keeprate_order.numbering import renumbered
@@ -41,8 +42,7 @@ FIELD = "view-folder"
 _NO_SYMLINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # symlink(2) on FAT, exFAT, CIFS
 
 
-@dataclass(frozen=True, slots=True)
-class ViewLink:
+class ViewLink(NamedTuple):
     """One link: its name in the view folder (`section/name` in a section) and the path that it holds."""
 
     name: str
@@ -54,6 +54,8 @@ class ViewChange(Change):
     """The view folder shall hold exactly these links of ours."""
 
     links: tuple[ViewLink, ...] = field(repr=False)
+    standing: Standing = field(repr=False)
+    """What stood when this was planned. Each link is looked at again before it is moved, replaced or removed."""
 
 
 class ViewFolder:
@@ -92,6 +94,7 @@ class ViewFolder:
             after=_next_state(marker, links).encode(),
             summary=f"{len(links)} links, best first: {new} new or renamed, {obsolete} old ones removed",
             links=tuple(links),
+            standing=standing,
         )
 
     def apply(self, change: ViewChange) -> None:
@@ -108,10 +111,9 @@ class ViewFolder:
         if (marker.state.encode() if marker else None) != change.before:
             raise MarkRefusedError(f"{self.folder} has been written by another run since this was planned")
         wanted = sorted({_section_of(link.name) for link in change.links} - {""})
-        standing = self._look(marker, *wanted)
-        in_the_way = standing.strangers.intersection(wanted)
-        if in_the_way:
-            raise MarkRefusedError(f"{self.folder / min(in_the_way)} is in the way and is not ours")
+        in_the_way = next((place for name in wanted if (place := self.folder / name).is_symlink()), None)
+        if in_the_way is not None:
+            raise MarkRefusedError(f"{in_the_way} is in the way and is not ours")
         created = self._take_folder() if marker is None else marker.created_folder
         earlier = [] if marker is None else [name for name in marker.sections if (self.folder / name).is_dir()]
         sections = tuple(sorted({*earlier, *wanted}))
@@ -124,7 +126,7 @@ class ViewFolder:
             (self.folder / NO_MEDIA_NAME).touch()
             for name in wanted:
                 (self.folder / name).mkdir(exist_ok=True)
-            self._make_links(change.links, standing.ours)
+            self._make_links(change.links, change.standing.ours)
         except OSError:
             if marker is None:  # nothing is half there that the journal does not know
                 self._remove_ours(self.folder)

@@ -13,13 +13,13 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from keeprate.safe_files import TEMPORARY_PREFIX, rename_new, sweep_temporaries
 from keeprate_order.view_names import NameParts, parts_of
 
 
-@dataclass(frozen=True, slots=True)
-class OurLink:
+class OurLink(NamedTuple):
     """A link of ours that stands: what it holds, and what its name says."""
 
     target: str

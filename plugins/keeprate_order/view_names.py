@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 from keeprate_order.numbering import STEP
 
@@ -23,8 +23,7 @@ _MAXIMUM_LETTER_BYTES = 4
 _LINK_NAME = re.compile(r"(?P<number>[0-9]{4,12})_(?P<score>[01]\.[0-9]{2})_.", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class NameParts:
+class NameParts(NamedTuple):
     """What a link's name says: its number, how many digits that has, and the score as text."""
 
     number: int
@@ -64,6 +63,7 @@ def parts_of(name: str, target: str) -> NameParts | None:
     if match is None:
         return None
     parts = NameParts(int(match["number"]), len(match["number"]), match["score"])
-    if link_name(parts.number, parts.digits, parts.score, os.path.basename(target)) != name:  # noqa: PTH119
-        return None
-    return parts
+    photo_name = target.rpartition("/")[2]
+    if name[match.end("score") + 1 :] == photo_name and _MAXIMUM_LETTER_BYTES * len(name) <= NAME_MAX_BYTES:
+        return parts  # what follows says the same, and takes longer
+    return parts if link_name(parts.number, parts.digits, parts.score, photo_name) == name else None

@@ -30,6 +30,7 @@ from keeprate.plugin_api import (
 from keeprate.safe_files import TEMPORARY_PREFIX
 from keeprate_order import OrderManager, OrderSettings
 from keeprate_order.view_folder import ViewChange
+from keeprate_order.view_links import Standing
 from keeprate_order.view_marker import MARKER_NAME, NO_MEDIA_NAME
 from support.ordered import Journal, scored
 
@@ -232,7 +233,9 @@ class TestStrangers:
         assert journal.skipped == [
             Skipped(folder, "the folder is not empty and keeprate did not make it; choose a new or an empty one")
         ]
-        change = ViewChange(path=folder, field="view-folder", before=None, after=b"1", summary="", links=())
+        change = ViewChange(
+            path=folder, field="view-folder", before=None, after=b"1", summary="", links=(), standing=Standing()
+        )
         with pytest.raises(MarkRefusedError, match="not empty"):
             manager.apply(change)
         assert os.listdir(folder) == ["mine.txt"]
