@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from keeprate.catalog import companions
 from keeprate.catalog.connection import Catalog
 from keeprate.catalog.embeddings import OF_A_LIBRARY
-from keeprate.plugin_api import PhotoFile
 
 FIRST_GUESS = 0
 """The version of scores that were not learned: they stand while no version of the head is in use."""
@@ -57,8 +55,8 @@ class RankedPhoto:
     version: int
     label: str | None
     taken_at: float | None
-    companions: tuple[PhotoFile, ...] = ()
-    """Files in the library of the other photos of its shot, sorted by path."""
+    companions: tuple[tuple[str, str], ...] = ()
+    """(path, content key) of the files in the library of the other photos of its shot, sorted."""
 
 
 _RANKED = f"""
@@ -98,7 +96,7 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
         of_photo = paths.pop((key, of_library), None)
         if of_photo is None:
             continue  # a further copy of a photo that is in the list already
-        others = () if shot is None else [one for one in beside[shot, of_library] if one.content_key != key]
+        others = () if shot is None else sorted(one for one in beside[shot, of_library] if one[1] != key)
         photos.append(
             RankedPhoto(
                 key, tuple(of_photo), of_library, score, tuple(np.frombuffer(blob, "<f4").tolist()), version,
@@ -108,17 +106,17 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
     return photos
 
 
-def _files_of_shots(catalog: Catalog, library: str | None) -> dict[tuple[str, str], list[PhotoFile]]:
-    """(leader, library) → the files on disk of all photos of the shot, sorted by path."""
-    found: dict[tuple[str, str], list[PhotoFile]] = {}
+def _files_of_shots(catalog: Catalog, library: str | None) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """(leader, library) → (path, content key) of the files on disk of all photos of the shot."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     rows = catalog.conn.execute(
         "SELECT companions.leader, files.library, files.path, files.content_key "
         "FROM companions JOIN files ON files.content_key = companions.content_key AND files.gone_at IS NULL "
-        "WHERE ?1 IS NULL OR files.library = ?1 ORDER BY files.path",
+        "WHERE ?1 IS NULL OR files.library = ?1",
         (library,),
     )
     for leader, of_library, path, key in rows:
-        found.setdefault((leader, of_library), []).append(PhotoFile(Path(path), key))
+        found.setdefault((leader, of_library), []).append((path, key))
     return found
 
 

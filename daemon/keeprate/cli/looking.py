@@ -121,7 +121,7 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
         ListedPhoto(
             photo.paths[0], photo.score, name, dict(zip(buckets, photo.probabilities, strict=True)),
             photo.content_key, photo.label, photo.version, photo.library,
-            (*photo.paths[1:], *(str(one.path) for one in photo.companions)),
+            (*photo.paths[1:], *(path for path, _ in photo.companions)),
         )
         for photo in scores.ranked(session.catalog, name, said, library)
         if photo.library in libraries and (everything or photo.label is None)

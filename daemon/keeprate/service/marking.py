@@ -11,7 +11,17 @@ from typing import overload
 from keeprate.catalog import heads, journal, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
-from keeprate.plugin_api import BurstPlace, Change, LibraryPlace, MarkRequest, PhotoManager, ScoredPhoto, Shown, Skipped
+from keeprate.plugin_api import (
+    BurstPlace,
+    Change,
+    LibraryPlace,
+    MarkRequest,
+    PhotoFile,
+    PhotoManager,
+    ScoredPhoto,
+    Shown,
+    Skipped,
+)
 from keeprate.service.grouping_run import burst_places
 from keeprate.service.journalling import Writer, make_durable, settle_planned
 from keeprate.service.managers import managers_for
@@ -172,7 +182,7 @@ def _scored(
             taken_at=None if photo.taken_at is None else datetime.fromtimestamp(photo.taken_at, UTC),
             said=told.get(photo.content_key, ()),
             burst=places.get(photo.content_key),
-            companions=tuple(one for one in photo.companions if str(one.path) not in deadly),
+            companions=tuple(PhotoFile(Path(path), key) for path, key in photo.companions if path not in deadly),
         )
         for position, photo in enumerate(ranked)
     ]
