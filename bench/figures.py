@@ -226,6 +226,28 @@ BENCHES = (
         quick=("--photos", "5000", "--repeats", "1"),
     ),
     Bench(
+        "ordering",
+        "The order, after a training",
+        "A view folder of 100,000 links. After every score has moved a little (noise of 0.01), or all are new, the "
+        "write step runs as `keeprate write` does, with worker and journal. Processor time is that of both processes.",
+        (
+            Figure("moved_write_cpu_s", "all scores moved a little, processor time", "s", at_most=10),
+            Figure("shuffled_write_cpu_s", "all scores new, processor time", "s", at_most=10),
+            Figure("moved_write_s", "all scores moved a little, by the clock", "s"),
+            Figure("shuffled_write_s", "all scores new, by the clock", "s"),
+            Figure("moved_manager_cpu_s", "plan and apply alone, moved a little, processor time", "s"),
+            Figure("shuffled_manager_cpu_s", "plan and apply alone, all new, processor time", "s"),
+            Figure("moved_names_changed", "names that changed, scores moved a little", digits=0),
+            Figure("shuffled_names_changed", "names that changed, all scores new", digits=0),
+            Figure("unchanged_write_cpu_s", "nothing to do, processor time", "s"),
+            Figure("first_write_cpu_s", "the first time, processor time", "s"),
+            Figure("anew_cpu_s", "removing all links and making them anew, processor time", "s"),
+            Figure("anew_s", "the same, by the clock", "s"),
+        ),
+        arguments=("--repeats", "3"),
+        quick=("--photos", "1000", "--repeats", "1"),
+    ),
+    Bench(
         "idle",
         "The daemon at rest",
         "A real `keeprate run` that has just embedded 1,000 photos with the built-in model; its worker has ended.",
