@@ -1,10 +1,11 @@
 """Mark a pile of photos, mark them again, undo it all, and count every byte and value that should not have moved.
 
-Every picture (and sidecar) is copied; the copies are marked in sidecar mode and in embed mode, with stars, label
-and keywords, then marked again with other scores, then undone. exiftool and Pillow, which know nothing of
-keeprate, say what is different. Exit status 1 if anything that belongs to the user moved.
+Every picture (and sidecar) is copied; the copies are marked in every way that keeprate has (XMP sidecars and XMP inside
+JPEGs with stars, label and keywords; view folder, playlist, collection, contact sheet and modification times; KDE's
+attributes; the Finder's, in a store that stands for a Mac's), marked again with other scores, then undone. exiftool and
+Pillow, which know nothing of keeprate, say what is different. Exit status 1 if anything that belongs to the user moved.
 
-    python bench/prove_harmless.py [FOLDER…] [--json] [--at-most N]
+    python bench/prove_harmless.py [FOLDER…] [--only WAY]… [--at-most N] [--in FOLDER] [--json]
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,22 +29,24 @@ from typing import Any
 
 from PIL import Image
 
+from harmless_ways import Way, ways
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.formats import is_picture
 from keeprate.plugin_api import (
     Change,
     JournalEntry,
-    LibraryPlace,
     MarkRefusedError,
     MarkRequest,
     ScoredPhoto,
     Skipped,
 )
-from keeprate_xmp import XmpManager, XmpSettings
 from keeprate_xmp.jpeg import read_layout
 
 SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-DEFAULT_FOLDERS = [SHARED / "photos" / "metadata", SHARED / "photos" / "good_odd"]
+DEFAULT_FOLDERS = [SHARED / "photos" / name for name in ("metadata", "good_odd", "bad")]
+NAMES = ("xmp sidecar", "xmp embed", "order", "kde", "finder")
+EVERY_FIFTH = 5
+"""So many photos bear values of the user's where a way writes into attributes."""
 OUR_TAGS = {
     "XMP-xmp:Rating",
     "XMP-xap:Rating",
@@ -57,9 +61,9 @@ COMPUTED_GROUPS = ("ExifTool", "System", "Composite", "SourceFile", "XMP-keeprat
 
 @dataclass
 class Report:
-    """What one round (one mode) of marking and undoing did."""
+    """What one round (one way) of marking and undoing did."""
 
-    mode: str
+    way: str
     files: int = 0
     written: int = 0
     rewritten: int = 0
@@ -115,19 +119,32 @@ def collect(folders: list[Path], target: Path, at_most: int | None) -> list[Path
     return copies
 
 
-def mark_all(manager: XmpManager, photos: list[Path], journal: Journal, turn: int, report: Report) -> None:
-    """Plan and apply marks for all photos with scores that differ from turn to turn."""
+def scored_photos(photos: list[Path], turn: int) -> list[ScoredPhoto]:
+    """Best first; the scores differ from turn to turn. Copies of a picture are one photo."""
+    by_key: dict[str, list[Path]] = {}
+    for path in photos:
+        by_key.setdefault(content_key(path), []).append(path)
     scored = []
-    for number, path in enumerate(photos):
+    for number, (key, paths) in enumerate(by_key.items()):
         value = ((number * 37 + turn * 41) % 101) / 100
-        key = content_key(path)
-        scored.append(ScoredPhoto(key, path, (), ("keep", "delete"), (value, 1 - value), value, value, None, None))
+        scored.append(
+            ScoredPhoto(
+                key, paths[0], tuple(paths[1:]), ("keep", "delete"), (value, 1 - value), value, value, None, None
+            )
+        )
+    return sorted(scored, key=lambda photo: -photo.score)
+
+
+def mark_all(way: Way, scored: list[ScoredPhoto], journal: Journal, turn: int, report: Report) -> None:
+    """Plan and apply marks for all photos."""
+    manager = way.manager
     request = MarkRequest(
         manager.library, "keep", f"keep#{turn} on builtin", datetime.now(UTC), scored, journal.last_written
     )
+    files = sum(len(photo.files()) for photo in scored)
     start = time.perf_counter()
     planned = list(manager.plan(request))
-    report.plan_ms += (time.perf_counter() - start) * 1000 / len(photos)
+    report.plan_ms += (time.perf_counter() - start) * 1000 / files
     start = time.perf_counter()
     for outcome in planned:
         if isinstance(outcome, Skipped):
@@ -146,18 +163,18 @@ def mark_all(manager: XmpManager, photos: list[Path], journal: Journal, turn: in
     report.write_ms += (time.perf_counter() - start) * 1000 / max(1, len(planned))
     start = time.perf_counter()
     again = [outcome for outcome in manager.plan(request) if isinstance(outcome, Change)]
-    written = {change.path for change in journal.changes}
-    again = [outcome for outcome in again if outcome.path in written]
-    report.idle_plan_ms += (time.perf_counter() - start) * 1000 / len(photos)
+    written = {(change.path, change.field) for change in journal.changes}
+    again = [outcome for outcome in again if (outcome.path, outcome.field) in written]
+    report.idle_plan_ms += (time.perf_counter() - start) * 1000 / files
     report.failures += [f"planned again though nothing changed: {outcome.path.name}" for outcome in again]
 
 
-def undo_all(manager: XmpManager, changes: list[Change], report: Report) -> None:
+def undo_all(way: Way, changes: list[Change], report: Report) -> None:
     for change in changes:
-        photo = change.path if change.touches_photo else change.path.with_suffix("")
+        photo = change.path.with_suffix("") if change.path.suffix == ".xmp" else change.path
         entry = JournalEntry(change.path, change.field, change.before, change.after, (photo,))
         try:
-            manager.undo(entry)
+            way.manager.undo(entry)
         except (MarkRefusedError, OSError) as error:
             report.failures.append(f"undo of {change.path.name}: {error}")
 
@@ -166,14 +183,18 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def read_tags(folder: Path) -> dict[str, dict[str, Any]]:
-    """Everything that exiftool finds, by file and by `Group:Tag` (copies numbered)."""
+def read_tags(files: Iterable[Path]) -> dict[Path, dict[str, Any]]:
+    """Everything that exiftool finds, by file and by `Group:Tag` (copies numbered); nothing of what it cannot read."""
+    names = [str(path) for path in files]
+    if not names:
+        return {}
     run = subprocess.run(
-        ["exiftool", "-json", "-a", "-u", "-n", "-G1:4", "-struct", "-r", "-ext", "*", "-q", folder],
+        ["exiftool", "-json", "-a", "-u", "-n", "-G1:4", "-struct", "-q", "-@", "-"],
+        input="\n".join(names).encode(),
         capture_output=True,
         check=False,
     )
-    return {entry["SourceFile"]: entry for entry in json.loads(run.stdout or b"[]")}
+    return {Path(entry["SourceFile"]): entry for entry in json.loads(run.stdout.decode(errors="replace") or "[]")}
 
 
 def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, list[str]]:
@@ -189,21 +210,18 @@ def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, list[str]]:
     return {name: sorted(values) for name, values in found.items()}
 
 
-def count_changed_values(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]], report: Report) -> None:
-    for name, tags in before.items():
-        now = after.get(name, {})
-        other, other_now = user_values(tags, xmp=False), user_values(now, xmp=False)
-        changed = [tag for tag in other.keys() | other_now.keys() if other.get(tag) != other_now.get(tag)]
-        own, own_now = user_values(tags, xmp=True), user_values(now, xmp=True)
-        # A rating of 0 is a camera's and means nothing.
-        changed += [
-            tag
-            for tag, values in own.items()
-            if own_now.get(tag) != values and not (tag in OUR_TAGS and values == ["0"])
-        ]
-        changed += [tag for tag in own_now.keys() - own.keys() - OUR_TAGS if not tag.startswith("XMP-x:")]
-        report.user_values_changed += len(changed)
-        report.failures += [f"{Path(name).name}: {tag} changed" for tag in changed]
+def count_changed_values(before: dict[str, Any], now: dict[str, Any], name: str, report: Report) -> None:
+    """Compare what exiftool read from one file that keeprate has changed."""
+    other, other_now = user_values(before, xmp=False), user_values(now, xmp=False)
+    changed = [tag for tag in other.keys() | other_now.keys() if other.get(tag) != other_now.get(tag)]
+    own, own_now = user_values(before, xmp=True), user_values(now, xmp=True)
+    # A rating of 0 is a camera's and means nothing.
+    changed += [
+        tag for tag, values in own.items() if own_now.get(tag) != values and not (tag in OUR_TAGS and values == ["0"])
+    ]
+    changed += [tag for tag in own_now.keys() - own.keys() - OUR_TAGS if not tag.startswith("XMP-x:")]
+    report.user_values_changed += len(changed)
+    report.failures += [f"{name}: {tag} changed" for tag in changed]
 
 
 def outside_xmp(data: bytes) -> list[bytes]:
@@ -224,33 +242,51 @@ def pixels(data: bytes) -> str:
         return type(error).__name__
 
 
-def run_mode(mode: str, folders: list[Path], at_most: int | None) -> Report:
-    report = Report(mode)
-    with tempfile.TemporaryDirectory(prefix="keeprate-harmless-") as name:
-        root = Path(name)
-        photos = collect(folders, root, at_most)
-        report.files = len(photos)
-        before, tags_before = contents(root), read_tags(root)
-        settings = XmpSettings(
-            mode="embed" if mode == "embed" else "sidecar",
-            stars=True,
-            label=True,
-            keywords=True,
-            minimum_age_s=0,
-            skip_darktable=False,
+@dataclass(frozen=True)
+class State:
+    """What must be there again in the end."""
+
+    contents: dict[Path, bytes]
+    times_ns: dict[Path, int]
+    attributes: dict[Path, dict[str, bytes]]
+
+    @classmethod
+    def of(cls, root: Path, way: Way) -> State:
+        found = contents(root)
+        return cls(
+            found,
+            {path: path.stat().st_mtime_ns for path in found if way.sets_times},
+            {path: dict(way.attributes_of(path)) for path in found},
         )
-        manager = XmpManager(LibraryPlace("harmless", root), settings)
+
+
+def run_way(number: int, folders: list[Path], place: Path | None, at_most: int | None) -> Report:
+    """Mark in the way of that number, mark again, undo; compare after each."""
+    with tempfile.TemporaryDirectory(prefix="keeprate-harmless-", dir=place) as name:
+        root, views = Path(name) / "library", Path(name) / "views"
+        root.mkdir()
+        views.mkdir()
+        way = ways(root, views)[number]()
+        report = Report(way.name)
+        photos = collect(folders, root, at_most)
+        for photo in photos[::EVERY_FIFTH]:
+            way.give_user_values(photo)
+        report.files = len(photos)
+        before = State.of(root, way)
+        tags_before = read_tags(before.contents) if way.name.startswith("xmp") else {}
         journal = Journal()
         for turn in (1, 2):
-            mark_all(manager, photos, journal, turn, report)
-            compare(before, tags_before, root, report)
-        undo_all(manager, journal.changes[::-1], report)
-        judge_undone(before, tags_before, root, report)
-        # Once more, but as if somebody else had changed every file: what is ours is taken out by property.
-        journal = Journal()
-        mark_all(manager, photos, journal, 1, Report(mode))
-        undo_all(manager, [changed_by_others(change) for change in journal.changes], report)
-        judge_undone(before, tags_before, root, report)
+            mark_all(way, scored_photos(photos, turn), journal, turn, report)
+            compare(before, tags_before, root, way, report)
+        undo_all(way, journal.changes[::-1], report)
+        judge_undone(before, tags_before, root, way, report)
+        if tags_before:
+            # Once more, but as if somebody else had changed every file: what is ours is taken out by property.
+            journal = Journal()
+            mark_all(way, scored_photos(photos, 1), journal, 1, Report(way.name))
+            undo_all(way, [changed_by_others(change) for change in journal.changes], report)
+            judge_undone(before, tags_before, root, way, report)
+        report.failures += [f"left behind: {path.name}" for path in views.rglob("*")]
     return report
 
 
@@ -259,33 +295,46 @@ def changed_by_others(change: Change) -> Change:
     return replace(change, after=(change.after or b"") + b"<!-- what others made of it -->")
 
 
-def compare(before: dict[Path, bytes], tags_before: dict[str, Any], root: Path, report: Report) -> None:
+def compare(before: State, tags_before: dict[Path, Any], root: Path, way: Way, report: Report) -> None:
+    """What marking changed that is not ours."""
     now = contents(root)
-    for path, data in before.items():
-        if path.suffix == ".xmp" or now[path] == data:
+    changed = [path for path, data in before.contents.items() if now.get(path) != data]
+    for path in changed:
+        if path.suffix == ".xmp":
             continue
-        if outside_xmp(now[path]) != outside_xmp(data) or report.mode != "embed":
+        data, marked = before.contents[path], now.get(path, b"")
+        if outside_xmp(marked) != outside_xmp(data) or not way.fields_in_photos:
             report.other_bytes_changed += 1
-        if pixels(now[path]) != pixels(data):
+        if pixels(marked) != pixels(data):
             report.pixels_changed += 1
-    count_changed_values(tags_before, read_tags(root), report)
+    tags_now = read_tags(changed) if tags_before else {}
+    for path in changed:
+        count_changed_values(tags_before.get(path, {}), tags_now.get(path, {}), path.name, report)
+    for path, attributes in before.attributes.items():
+        found = way.attributes_of(path)
+        lost = [name for name, value in attributes.items() if found.get(name) != value]
+        report.user_values_changed += len(lost)
+        report.failures += [f"{path.name}: {name} changed" for name in lost]
 
 
-def judge_undone(before: dict[Path, bytes], tags_before: dict[str, Any], root: Path, report: Report) -> None:
-    now = contents(root)
-    tags_now = read_tags(root)
-    report.failures += [f"left behind: {path.name}" for path in now.keys() - before.keys()]
-    for path, data in before.items():
-        if now.get(path) == data:
+def judge_undone(before: State, tags_before: dict[Path, Any], root: Path, way: Way, report: Report) -> None:
+    """What is not as before."""
+    now = State.of(root, way)
+    report.failures += [f"left behind: {path.name}" for path in now.contents.keys() - before.contents.keys()]
+    tags_now = read_tags([path for path, data in before.contents.items() if now.contents.get(path) != data])
+    for path, data in before.contents.items():
+        if now.times_ns.get(path) != before.times_ns.get(path) or now.attributes[path] != before.attributes[path]:
+            report.failures.append(f"after undo, time or attributes: {path.name}")
+        elif now.contents.get(path) == data:
             report.undone_byte_exact += 1
-            continue
-        tags, old = tags_now.get(str(path), {}), tags_before[str(path)]
-        same = all(user_values(tags, xmp=xmp) == user_values(old, xmp=xmp) for xmp in (True, False))
-        (report.undone_same_metadata if same else report.failures).append(f"after undo: {path.name}")
+        else:
+            tags, old = tags_now.get(path, {}), tags_before.get(path, {})
+            same = bool(old) and all(user_values(tags, xmp=xmp) == user_values(old, xmp=xmp) for xmp in (True, False))
+            (report.undone_same_metadata if same else report.failures).append(f"after undo: {path.name}")
 
 
 def as_table(reports: list[Report]) -> str:
-    rows = [("", *[report.mode for report in reports])]
+    rows = [("", *[report.way for report in reports])]
     rows += [
         (title, *[str(value(report)) for report in reports])
         for title, value in (
@@ -306,10 +355,10 @@ def as_table(reports: list[Report]) -> str:
     ]
     lines = [f"{row[0]:<44}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows]
     for report in reports:
-        lines += [f"\n{report.mode}: left alone because"] * bool(report.refused)
+        lines += [f"\n{report.way}: left alone because"] * bool(report.refused)
         lines += [f"{count:6} {reason}" for reason, count in report.refused.most_common() if count]
-        lines += [f"{report.mode}: {name}" for name in report.undone_same_metadata]
-        lines += [f"{report.mode}: FAILED {text}" for text in report.failures]
+        lines += [f"{report.way}: {name}" for name in report.undone_same_metadata]
+        lines += [f"{report.way}: FAILED {text}" for text in report.failures]
     return "\n".join(lines)
 
 
@@ -317,6 +366,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, default=DEFAULT_FOLDERS)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--only", action="append", choices=NAMES, metavar="WAY", help=f"one of {', '.join(NAMES)}")
+    parser.add_argument("--in", dest="place", type=Path, help="where to make the copies (default: tmp)")
     parser.add_argument("--at-most", type=int, help="take an even sample of about so many pictures")
     arguments = parser.parse_args()
     if shutil.which("exiftool") is None:
@@ -326,7 +377,8 @@ def main() -> int:
     if missing:
         print(f"no such folder: {', '.join(missing)}", file=sys.stderr)
         return 2
-    reports = [run_mode(mode, arguments.folders, arguments.at_most) for mode in ("sidecar", "embed")]
+    chosen = [number for number, name in enumerate(NAMES) if name in (arguments.only or NAMES)]
+    reports = [run_way(number, arguments.folders, arguments.place, arguments.at_most) for number in chosen]
     if arguments.json:
         print(json.dumps([vars(report) | {"harmless": report.harmless} for report in reports], indent=1))
     else:
