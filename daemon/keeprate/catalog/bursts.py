@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from keeprate.catalog.connection import Catalog
 from keeprate.plugin_api import BurstKind
 
+# `+` keeps SQLite from looking through a whole library where a photo's few files are meant
 _SHOWN = """
     NOT EXISTS (SELECT 1 FROM companions JOIN files leading ON leading.content_key = companions.leader
                 WHERE companions.content_key = photos.content_key AND companions.leader <> photos.content_key
-                AND leading.library = :library AND leading.gone_at IS NULL)
+                AND +leading.library = :library AND +leading.gone_at IS NULL)
 """
 _COMPARABLE = f"""
     FROM photos JOIN looks USING (content_key)
     WHERE EXISTS (SELECT 1 FROM files WHERE files.content_key = photos.content_key
-                  AND files.library = :library AND files.gone_at IS NULL)
+                  AND +files.library = :library AND +files.gone_at IS NULL)
       AND EXISTS (SELECT 1 FROM embeddings WHERE embeddings.content_key = photos.content_key AND model_id = :model)
       AND looks.version = :looks AND {_SHOWN}
 """
@@ -108,7 +109,7 @@ _MEMBERS = f"""
     SELECT photos.content_key, burst, kind, min(files.path), taken_at, quantisation, width * height, files.size,
            technical
     FROM bursts JOIN photos USING (content_key) JOIN looks USING (content_key)
-    JOIN files ON files.content_key = photos.content_key AND files.library = :library AND files.gone_at IS NULL
+    JOIN files ON files.content_key = photos.content_key AND +files.library = :library AND +files.gone_at IS NULL
     WHERE bursts.library = :library AND burst IS NOT NULL AND {_SHOWN}
     GROUP BY photos.content_key
 """
@@ -140,8 +141,8 @@ def count(catalog: Catalog, library: str) -> int:
     """Groups of the library, as its files lie now."""
     row = catalog.conn.execute(
         "SELECT count(*) FROM (SELECT burst FROM bursts WHERE library = :library AND burst IS NOT NULL AND EXISTS "
-        "(SELECT 1 FROM files WHERE files.content_key = bursts.content_key AND files.library = :library "
-        "AND gone_at IS NULL) GROUP BY burst HAVING count(*) > 1)",
+        "(SELECT 1 FROM files WHERE files.content_key = bursts.content_key AND +files.library = :library "
+        "AND +gone_at IS NULL) GROUP BY burst HAVING count(*) > 1)",
         {"library": library},
     ).fetchone()
     return int(row[0])

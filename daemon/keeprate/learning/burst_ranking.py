@@ -4,8 +4,8 @@ What a head has learned says what this person keeps; it was not made to tell two
 technical quality decides: sharpness, noise, exposure, compression, size. Each photo gets one number, a sum of terms in
 log-odds of "this is the untouched one"; only differences within a group mean anything.
 
-The weights come from a logistic regression (`bench/bursts.py --fit`) on pairs of 80 photos (flowers, scenes) and copies
-of them that were blurred, cropped, made darker or brighter, compressed or noisy; each term may only count in the
+The weights are those of a logistic regression, rounded, on pairs of 80 photos (flowers, scenes) and copies of them
+that were blurred, cropped, made darker or brighter, compressed or noisy; each term was only allowed to count in the
 direction that its text gives. `bench/bursts.py` measures them on other photos and on other kinds of copies.
 
 Pure.
@@ -33,7 +33,7 @@ WEIGHTS: Final = {
     "compression": 9.6,  # coarser than anybody would choose for a photo
     "resolution": 20.0,  # pixels that are gone do not come back
     "detail": 3.0,  # bytes for the same size and compression: detail that is finer than what was measured
-    "head": 0.5,
+    "head": 0.3,  # it says what is kept, and differs by chance between frames
 }
 """Log-odds for each unit of a term; all terms say more where better."""
 NORMAL_CONTRAST: Final = 6.0
