@@ -21,10 +21,10 @@ RULES: Final = 1
 SAME_MOMENT_S: Final = 2.0
 """Exif times of one shot differ by no more than this: some programs drop the fraction of the second."""
 LOOKS_OTHER: Final = 24
-"""Bits of a perceptual hash. An edit that crops 5 % of each edge stays below in 99 of 100 cases, one that crops 10 %
-in about 80; of pictures of different things, 1 in 20 does."""
+"""Bits of a perceptual hash. Edits of brightness and colour stay below, so do crops of 5 % of each edge, and 83 % of
+crops of 10 %; of different photos, 6 % do (decision 83)."""
 LOOKS_ALIKE: Final = 12
-"""What names do not say by themselves needs pictures as alike as re-compressed ones; 1 in 1,000 of others is."""
+"""What names do not say by themselves needs pictures that look the same: of 12,720 pairs of others none did."""
 
 CAMERA_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".heic", ".heif", ".hif")
 """What cameras write beside a RAW, and what viewers show: first those that all of them can."""
