@@ -292,6 +292,8 @@ class PhotoManager(ABC):
     def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:  # noqa: ARG002
         """Files other than the photo itself where marks of it may stand: those of the names `beside` in its folder.
 
+        They begin with what the photo's name has before its first dot, in whatever case: without such a name that is
+        no picture's, keeprate does not ask.
         Called for every photo at every scan, in the resident process: names only, no file is touched. keeprate reads
         again when the `stat` of the photo or of one of these has changed (attributes change the `stat` of their file).
         """

@@ -128,7 +128,7 @@ def _differences(
     present, known = _catalogued(catalog, library.name, places)
     by_folder: dict[str, list[tuple[str, Signature]]] = defaultdict(list)
     for path, signature in present.items():
-        by_folder[os.path.dirname(path)].append((path, signature))
+        by_folder[path[: path.rfind("/")]].append((path, signature))
     edition = f"{__version__} {' '.join(readers)}"
     unread = [
         one
@@ -163,10 +163,10 @@ def _looked_at(
         names = frozenset(os.listdir(folder))
     except OSError:
         return  # gone or not to be read now: the next scan tells
-    speak = not all(map(is_picture, names))
+    speaking = {_beginning(name) for name in names if not is_picture(name)}
     for path, signature in photos:
-        seen, placed_at = [edition, repr(tuple(signature))], signature[1]
-        if speak:
+        seen, placed_at = [edition, repr(signature)], signature[1]
+        if speaking and _beginning(path[path.rfind("/") + 1 :]) in speaking:
             photo = Path(path)
             others = {place for manager in readers.values() for place in manager.mark_places(photo, names)}
             for place in sorted(others):
@@ -179,6 +179,11 @@ def _looked_at(
                 placed_at = max(placed_at, status.st_mtime_ns)
         text = "\n".join(seen).encode("utf-8", "surrogateescape")
         yield _Unread(path, hashlib.blake2b(text, digest_size=12).hexdigest(), placed_at / 1e9)
+
+
+def _beginning(name: str) -> str:
+    """What the names of a photo and of what speaks of it have in common."""
+    return name.partition(".")[0].casefold()
 
 
 def _read(session: Session, worker: WorkerClient, library: LibraryConfig, unread: list[_Unread]) -> ReadMarksOutcome:

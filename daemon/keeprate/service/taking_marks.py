@@ -162,9 +162,11 @@ class _Elector:
 
 
 def _present(session: Session, leaders: Leaders) -> set[str]:
-    """Shots with a file, also in a library that is offline."""
+    """Shots whose marks were taken into account and that have a file, also in a library that is offline."""
     rows = session.catalog.conn.execute(
-        "SELECT DISTINCT content_key FROM files WHERE gone_at IS NULL AND content_key IS NOT NULL"
+        "WITH taken AS (SELECT content_key FROM taken_marks WHERE bucket IS NOT NULL) "
+        "SELECT DISTINCT content_key FROM files WHERE gone_at IS NULL AND (content_key IN taken "
+        "OR content_key IN (SELECT content_key FROM companions WHERE leader IN taken))"
     )
     return {leaders.get(key, key) for (key,) in rows}
 
