@@ -372,6 +372,22 @@ BENCHES = (
         script="prove_harmless.py",
     ),
     Bench(
+        "attribute_marks",
+        "Stars in KDE's attributes",
+        "10,000 small JPEGs given stars by the write step, journal and all; then other stars; then everything taken "
+        "back.",
+        (
+            Figure("new_processor_s", "marked for the first time, processor time", "s", 1, at_most=10),
+            Figure("new_s", "the same, by the clock", "s", 1),
+            Figure("again_processor_s", "marked anew, processor time", "s", 1, at_most=10),
+            Figure("again_s", "the same, by the clock", "s", 1),
+            Figure("unchanged_s", "looked at and left as they are", "s", 1),
+            Figure("bytes_a_photo", "what a photo takes more on the disk (ext4)", "bytes", 0),
+            Figure("undo_s", "both markings taken back", "s", 0),
+        ),
+        quick=("--photos", "200"),
+    ),
+    Bench(
         "installation",
         "The light installation",
         "A fresh virtual environment, `pip install -c constraints.txt .`: all that is needed with the built-in model.",
