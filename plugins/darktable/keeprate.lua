@@ -659,27 +659,41 @@ local function show_panel()
 end
 
 -- The script manager hides and shows a panel, it cannot remove one.
-function M.destroy()
-  dt.gui.libs[NAME].visible = false
+local function set_visible(visible)
+  if panel.shown then dt.gui.libs[NAME].visible = visible end
 end
 
-function M.restart()
-  dt.gui.libs[NAME].visible = true
-end
+function M.destroy() set_visible(false) end
+
+function M.restart() set_visible(true) end
 
 M.show = M.restart
 
-register_preferences()
-panel.box = make_panel()
-dt.register_event(NAME, "selection-changed", show_selection)
-if dt.gui.current_view().id == "lighttable" then
-  show_panel()
-else -- a panel can be made in its own view only
-  dt.register_event(NAME .. " panel", "view-changed", function(_, _, view)
-    if view.id == "lighttable" then show_panel() end
-  end)
+-- Wait until darktable's window waits for its user. A widget that is made before hangs darktable or crashes it: nobody
+-- runs its main loop then, and GTK is called from two threads (darktable issue 22357).
+local function wait_for_window()
+  local quiet, waited = 0, 0 -- milliseconds
+  while quiet < 1000 and waited < 20000 do
+    dt.control.sleep(25)
+    waited = waited + 25
+    local asleep = content("/proc/self/stat"):match("^%d+ %(.*%) (%a)") == "S" -- the first thread is the window's
+    quiet = asleep and quiet + 25 or 0
+  end
 end
+
 dt.control.dispatch(function()
+  wait_for_window()
+  register_preferences()
+  panel.box = make_panel()
+  dt.register_event(NAME, "selection-changed", show_selection)
+  if dt.gui.current_view().id == "lighttable" then
+    show_panel()
+  else -- a panel can be made in its own view only
+    dt.register_event(NAME .. " panel", "view-changed", function(_, _, view)
+      if view.id == "lighttable" then show_panel() end
+    end)
+  end
+  M.ready = true
   local _, problem = pcall(refresh_scores)
   if problem then panel.news.label = tostring(problem) end
   show_selection()

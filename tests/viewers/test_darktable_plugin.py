@@ -31,6 +31,7 @@ def running(display: Display, library: ShownLibrary, *, sidecars: bool) -> Itera
     darktable = DarktableWithPlugin(display, display.home / "darktable", sidecars=sidecars)
     darktable.start()
     try:
+        darktable.ask("while not keeprate.ready do dt.control.sleep(50) end")
         darktable.ask(f'dt.database.import("{library.root}")')
         yield darktable
     finally:
