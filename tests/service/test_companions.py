@@ -13,6 +13,7 @@ from keeprate.service.embedding_run import embed_all
 from keeprate.service.forgetting import forget
 from keeprate.service.scanning import scan
 from keeprate.service.session import Session
+from keeprate.service.shots import said_of_shots
 from support.judging import WorkerWithoutProcess
 from support.shots import RAW_TIME, write_edit, write_shot
 
@@ -141,3 +142,15 @@ def test_a_kill_between_scan_and_look_is_made_up_for(session: Session, root: Pat
         session.catalog.conn.execute("UPDATE companions_looked SET seen_at = 0")
     assert look_for_companions(session) == 1
     assert shots(session) == [["IMG_1.JPG", "IMG_1.NEF"]]
+
+
+def test_an_unplugged_disk_parts_nothing(session: Session, root: Path) -> None:
+    jpeg, _ = write_shot(root, "IMG_1", 1)
+    scan(session)
+    jpeg.rename(root / "keep" / "IMG_1.JPG")
+    scan(session)
+    root.rename(root.with_name("unplugged"))
+    assert scan(session).libraries[0].offline
+    look_at_pictures(session)
+    assert shots(session) == [["IMG_1.JPG", "IMG_1.NEF"]]
+    assert {label.bucket for label in said_of_shots(session, "keep").of_photos().values()} == {"keep"}
