@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keeprate.catalog import given_marks, labels, problems, user_marks
+from keeprate.catalog import companions, given_marks, labels, problems, user_marks
 from keeprate.catalog.user_marks import Decision
 from keeprate.config.models import HeadConfig
 from keeprate.errors import UsageError
@@ -283,6 +283,28 @@ def test_what_keeprate_gave_is_not_learned_back(session: Session, root: Path) ->
     note(one, rating=5)
     look(session)
     assert said(session)[one.name] == ("keep", "rating"), "what keeprate never gave is the user's"
+
+
+def test_all_files_of_a_shot_vote_together(session: Session, root: Path) -> None:
+    raw, jpeg = photos(root, 2)
+    look(session)
+    raw_key, jpeg_key = photos_of(session, [raw, jpeg])
+    with session.catalog.db.atomic():
+        companions.join(session.catalog, jpeg_key, [raw_key])
+        given_marks.record(session.catalog, [(jpeg_key, Shown(Channel.RATING, "1"))])
+    note(raw, rating=5)
+    assert look(session).labels == 1
+    (label,) = labels.current(session.catalog, "keep").values()
+    assert (label.content_key, label.bucket, label.path) == (jpeg_key, "keep", str(raw))
+    assert said_of_photos(session)[jpeg_key] == (Shown(Channel.RATING, "5"),), "who marks the JPEG is told, too"
+    note(jpeg, rating=-1)
+    found = look(session)
+    assert (found.labels, problems.count(session.catalog)) == (1, 1), "a contradiction withdraws"
+    note(jpeg, rating=5)
+    note(raw, rating=1)
+    assert (look(session).held, labels.current(session.catalog, "keep")[jpeg_key].bucket) == (0, "keep")
+    note(jpeg)
+    assert look(session).held == 1, "given to the JPEG, standing at the RAW: an echo"
 
 
 def test_forgetting_a_rated_photo_lasts_while_its_stars_do(session: Session, root: Path) -> None:
