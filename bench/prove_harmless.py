@@ -180,12 +180,16 @@ def undo_all(way: Way, changes: list[Change], report: Report) -> None:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
-def read_tags(files: Iterable[Path]) -> dict[Path, dict[str, Any]]:
-    """Everything that exiftool finds, by file and by `Group:Tag` (copies numbered); nothing of what it cannot read."""
-    names = [str(path) for path in files]
+def read_tags(folder: Path, files: Iterable[Path]) -> dict[Path, dict[str, Any]]:
+    """Everything that exiftool finds, by file and by `Group:Tag` (copies numbered); nothing of what it cannot read.
+
+    What exiftool calls a tag that it does not know depends on the files before: compare runs over the same files.
+    """
+    names = [str(folder / path) for path in files]
     if not names:
         return {}
     run = subprocess.run(
@@ -194,7 +198,10 @@ def read_tags(files: Iterable[Path]) -> dict[Path, dict[str, Any]]:
         capture_output=True,
         check=False,
     )
-    return {Path(entry["SourceFile"]): entry for entry in json.loads(run.stdout.decode(errors="replace") or "[]")}
+    return {
+        Path(entry["SourceFile"]).relative_to(folder): entry
+        for entry in json.loads(run.stdout.decode(errors="replace") or "[]")
+    }
 
 
 def user_values(tags: dict[str, Any], *, xmp: bool) -> dict[str, list[str]]:
@@ -247,6 +254,7 @@ class State:
     """What must be there again in the end."""
 
     contents: dict[Path, bytes]
+    """By path within the folder, as all the others."""
     times_ns: dict[Path, int]
     attributes: dict[Path, dict[str, bytes]]
 
@@ -255,8 +263,8 @@ class State:
         found = contents(root)
         return cls(
             found,
-            {path: path.stat().st_mtime_ns for path in found if way.sets_times},
-            {path: dict(way.attributes_of(path)) for path in found},
+            {path: (root / path).stat().st_mtime_ns for path in found if way.sets_times},
+            {path: dict(way.attributes_of(root / path)) for path in found},
         )
 
 
@@ -273,19 +281,20 @@ def run_way(number: int, folders: list[Path], place: Path | None, at_most: int |
             way.give_user_values(photo)
         report.files = len(photos)
         before = State.of(root, way)
-        tags_before = read_tags(before.contents) if way.name.startswith("xmp") else {}
+        originals = Path(name) / "originals"
+        shutil.copytree(root, originals)
         journal = Journal()
         for turn in (1, 2):
             mark_all(way, scored_photos(photos, turn), journal, turn, report)
-            compare(before, tags_before, root, way, report)
+            compare(before, originals, root, way, report)
         undo_all(way, journal.changes[::-1], report)
-        judge_undone(before, tags_before, root, way, report)
-        if tags_before:
+        judge_undone(before, originals, root, way, report)
+        if way.name.startswith("xmp"):
             # Once more, but as if somebody else had changed every file: what is ours is taken out by property.
             journal = Journal()
             mark_all(way, scored_photos(photos, 1), journal, 1, Report(way.name))
             undo_all(way, [changed_by_others(change) for change in journal.changes], report)
-            judge_undone(before, tags_before, root, way, report)
+            judge_undone(before, originals, root, way, report)
         report.failures += [f"left behind: {path.name}" for path in views.rglob("*")]
     return report
 
@@ -295,7 +304,7 @@ def changed_by_others(change: Change) -> Change:
     return replace(change, after=(change.after or b"") + b"<!-- what others made of it -->")
 
 
-def compare(before: State, tags_before: dict[Path, Any], root: Path, way: Way, report: Report) -> None:
+def compare(before: State, originals: Path, root: Path, way: Way, report: Report) -> None:
     """What marking changed that is not ours."""
     now = contents(root)
     changed = [path for path, data in before.contents.items() if now.get(path) != data]
@@ -307,21 +316,22 @@ def compare(before: State, tags_before: dict[Path, Any], root: Path, way: Way, r
             report.other_bytes_changed += 1
         if pixels(marked) != pixels(data):
             report.pixels_changed += 1
-    tags_now = read_tags(changed) if tags_before else {}
+    tags_before, tags_now = read_tags(originals, changed), read_tags(root, changed)
     for path in changed:
         count_changed_values(tags_before.get(path, {}), tags_now.get(path, {}), path.name, report)
     for path, attributes in before.attributes.items():
-        found = way.attributes_of(path)
+        found = way.attributes_of(root / path)
         lost = [name for name, value in attributes.items() if found.get(name) != value]
         report.user_values_changed += len(lost)
         report.failures += [f"{path.name}: {name} changed" for name in lost]
 
 
-def judge_undone(before: State, tags_before: dict[Path, Any], root: Path, way: Way, report: Report) -> None:
+def judge_undone(before: State, originals: Path, root: Path, way: Way, report: Report) -> None:
     """What is not as before."""
     now = State.of(root, way)
     report.failures += [f"left behind: {path.name}" for path in now.contents.keys() - before.contents.keys()]
-    tags_now = read_tags([path for path, data in before.contents.items() if now.contents.get(path) != data])
+    changed = [path for path, data in before.contents.items() if now.contents.get(path) != data]
+    tags_before, tags_now = read_tags(originals, changed), read_tags(root, changed)
     for path, data in before.contents.items():
         if now.times_ns.get(path) != before.times_ns.get(path) or now.attributes[path] != before.attributes[path]:
             report.failures.append(f"after undo, time or attributes: {path.name}")
