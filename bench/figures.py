@@ -198,6 +198,20 @@ BENCHES = (
         quick=("--files", "5000", "--folders", "50", "--pairs", "3", "--renamed", "100"),
     ),
     Bench(
+        "reading_marks",
+        "Marks that have not changed",
+        "100,000 small valid JPEGs in 1,000 folders, each tenth with a sidecar; the marks of 2,000 are read by the worker, "
+        "the rest is noted as read. Then the step runs again, and an audit hook counts every file that is opened.",
+        (
+            Figure("files_opened", "files opened when nothing has changed", digits=0, at_most=0),
+            Figure("unchanged_s", "seeing that nothing has changed", "s"),
+            Figure("unchanged_cpu_s", "the same, processor time", "s"),
+            Figure("deciding_s", "of it: labels from what was read before", "s", 3),
+            Figure("first_reading_per_s", "first reading, files a second", digits=0),
+        ),
+        quick=("--files", "3000", "--folders", "50", "--sample", "200", "--repeat", "2"),
+    ),
+    Bench(
         "scanning",
         "The parts of a rescan",
         "The parts alone, over empty files: walking, comparing with signatures in memory, reading these from SQLite.",
@@ -386,6 +400,37 @@ BENCHES = (
             Figure("undo_s", "both markings taken back", "s", 0),
         ),
         quick=("--photos", "200"),
+    ),
+    Bench(
+        "bursts",
+        "Bursts, copies and the best of them",
+        "Groups of a real photo as it is and copies that are blurred, cropped, exposed otherwise and compressed; half "
+        "of them with capture times, half without. keeprate finds the groups itself; what it does not find counts as "
+        "lost. Other groups hold kinds of copies that the weights were not chosen on. The cost is that of a catalog of "
+        "100,000 photos with random vectors, a third of them in bursts.",
+        (
+            Figure("untouched photo first", "groups with the untouched photo first", digits=3, at_least=0.95),
+            Figure("untouched photo first, with a head", "the same, with a trained head", digits=3, at_least=0.95),
+            Figure("groups of several photos mixed up", "groups that mix photos", digits=0, at_most=0),
+            *(
+                Figure(f"{kind} found", f"{kind}: found", digits=3)
+                for kind in ("blur", "crop", "exposure", "compression")
+            ),
+            *(
+                Figure(f"{kind} after it", f"{kind}: after the untouched one", digits=3)
+                for kind in ("blur", "crop", "exposure", "compression")
+            ),
+            *(
+                Figure(f"other {kind} after it", f"{kind}: after the untouched one", digits=3)
+                for kind in ("noise", "shake", "tilt", "downscale", "jpeg of jpeg")
+            ),
+            Figure("compared for the first time, processor s", "100,000 compared, processor time", "s", 1, at_most=60),
+            Figure("100 more, s", "100 more compared with them", "s", 1),
+            Figure("nothing to do, processor s", "asking whether there is anything to do, processor time", "s"),
+            Figure("all groups ranked, s", "all groups ranked", "s", 1),
+            Figure("memory more, MB", "memory that the comparison takes", "MB", 0, at_most=500),
+        ),
+        quick=("--photos", "3", "--library", "2000"),
     ),
     Bench(
         "installation",
