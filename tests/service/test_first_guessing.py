@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from keeprate.catalog import companions, scores
 from keeprate.config.models import HeadConfig
+from keeprate.service.embedding_run import embed_all
+from keeprate.service.scanning import scan
+from keeprate.service.scoring import score
+from keeprate.service.session import Session
 from support.commands import answer, keeprate, run
+from support.judging import WorkerWithoutProcess
 from support.photos import draw, write_photos
+from support.shots import write_shot
 
 
 @pytest.fixture
@@ -87,3 +94,18 @@ def test_a_guess_follows_the_buckets_of_the_config(unsorted: Path, home: Path) -
     assert len(answer("list")) == 9, "before anybody has looked at the new bucket"
     keeprate("score")
     assert answer("list") == []
+
+
+def test_a_raw_and_its_jpeg_do_not_compete(session: Session, root: Path) -> None:
+    for number in range(3):
+        write_shot(root, f"IMG_{number}", number)
+    alone = root / "alone"
+    write_shot(alone, "IMG_9", 0)[1].unlink()
+    scan(session)
+    embed_all(session, WorkerWithoutProcess(session))
+    assert score(session).guessed == 6  # the JPEG that lies there twice is one photo
+    guesses = scores.of_photos(session.catalog, "keep")
+    pairs = companions.load(session.catalog).members.values()
+    assert [len({guesses[key] for key in keys}) for keys in pairs] == [1, 1, 1]
+    assert min(guesses.values()) > 0.5
+    assert score(session).guessed == 0

@@ -5,11 +5,14 @@ Stored as version 0, which no training ever has. It is shown (`list`, `why`), ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keeprate.catalog import embeddings, scores
+from keeprate.catalog import companions, embeddings, scores
+from keeprate.catalog.companions import Companions
 from keeprate.config.models import TRASH_BUCKET
 from keeprate.learning.first_guess import MeasuredPhotos, first_guess
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
@@ -56,7 +59,8 @@ def guess(session: Session, head: str) -> int:
     missing = scores.count_unguessed(session.catalog, head, SIGNALS_VERSION)
     if missing:
         photos = embeddings.measured(session.catalog, SIGNALS_VERSION)
-        signals = dict(zip(SIGNAL_NAMES, photos.signals.T, strict=True))
+        shown, of_photo = _once_a_shot(photos.content_keys, companions.load(session.catalog))
+        signals = dict(zip(SIGNAL_NAMES, photos.signals[shown].T, strict=True))
         good = first_guess(
             MeasuredPhotos(
                 sharpness=signals["sharpness"],
@@ -65,10 +69,20 @@ def guess(session: Session, head: str) -> int:
                 shadow_clipping=signals["shadow_clipping"],
                 highlight_clipping=signals["highlight_clipping"],
                 noise=signals["noise"],
-                perceptual_hashes=photos.perceptual_hashes,
+                perceptual_hashes=photos.perceptual_hashes[shown],
             )
-        )
+        )[of_photo]
         columns = [good, 1 - good] if kept == 0 else [1 - good, good]
         with session.catalog.db.atomic():
             scores.store(session.catalog, head, scores.FIRST_GUESS, photos.content_keys, np.stack(columns, axis=1))
     return missing
+
+
+def _once_a_shot(content_keys: Sequence[str], known: Companions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(rows of the photos that stand for their shots, for every photo the place among those of the one that stands for
+    it): a JPEG and its RAW are no near-duplicates that compete.
+    """
+    rows = {key: row for row, key in enumerate(content_keys)}
+    stands = [next((rows[one] for one in known.photos(key) if one in rows), rows[key]) for key in content_keys]
+    shown, of_photo = np.unique(np.array(stands, np.intp), return_inverse=True)
+    return shown, of_photo
