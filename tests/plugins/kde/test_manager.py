@@ -380,6 +380,43 @@ class TestBadLuck:
         assert UndoOutcome.NOT_OURS not in journal.undo_all(manager)
         assert store.at(item.path) == {}
 
+    @pytest.mark.parametrize("steps", range(4))
+    def test_killed_at_the_first_write_is_no_removal_by_the_user(
+        self, library: LibraryPlace, manager: KdeManager, store: MemoryStore, journal: Journal, steps: int
+    ) -> None:
+        item = photo(library, "a.jpg", 0.6)
+        (change,) = manager.plan(journal.request([item]))
+        assert isinstance(change, Change)
+        store.kill_in = steps
+        with pytest.raises(Killed):
+            manager.apply(change)
+        store.kill_in = None
+        if steps:  # else nothing stands, and the entry is dropped
+            journal.entries.append(JournalEntry(change.path, change.field, change.before, change.after, ()))
+        assert journal.run(manager, [item])
+        assert store.at(item.path)[RATING] == b"6"
+        assert journal.run(manager, [item]) == []
+        journal.undo_all(manager)
+        assert store.at(item.path) == {}
+
+    @pytest.mark.parametrize("steps", range(4))
+    @pytest.mark.parametrize("then", ["undone again", "written again"])
+    def test_killed_while_it_is_taken_back(
+        self, library: LibraryPlace, manager: KdeManager, store: MemoryStore, journal: Journal, steps: int, then: str
+    ) -> None:
+        item = photo(library, "a.jpg", 0.6)
+        journal.run(manager, [item])
+        journal.run(manager, [scored(item.path, 0.95)])
+        store.kill_in = steps
+        with pytest.raises(Killed):
+            manager.undo(journal.entries[-1])
+        store.kill_in = None
+        if then == "written again":
+            journal.run(manager, [scored(item.path, 0.1)])
+            assert store.at(item.path)[RATING] == b"2"
+        journal.undo_all(manager)
+        assert store.at(item.path) == {}
+
     def test_write_protected_and_missing_files_are_left_with_a_reason(
         self, library: LibraryPlace, manager: KdeManager, journal: Journal
     ) -> None:
