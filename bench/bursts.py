@@ -175,6 +175,7 @@ def cost(place: Path, count: int) -> dict[str, float]:
         "compared for the first time, processor s": first.cpu_s,
         "100 more, s": again.wall_s,
         "nothing to do, s": idle.wall_s,
+        "nothing to do, processor s": idle.cpu_s,
         "all groups ranked, s": asked.wall_s,
         "groups": len(found),
         "memory more, MB": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,

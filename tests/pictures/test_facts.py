@@ -5,7 +5,17 @@ from datetime import datetime
 import pytest
 from PIL import Image
 
-from keeprate.pictures.facts import Exif, camera_name, facts_of, parse_time, read_exif, valid_orientation
+from keeprate.pictures.containers.tiff import Tag
+from keeprate.pictures.facts import (
+    Exif,
+    Exposure,
+    camera_name,
+    exposure_of,
+    facts_of,
+    parse_time,
+    read_exif,
+    valid_orientation,
+)
 from keeprate.pictures.formats import Format
 
 
@@ -67,3 +77,12 @@ def test_broken_exif_is_no_exif() -> None:
     image = Image.new("RGB", (4, 4))
     image.info["exif"] = b"Exif\0\0MM\0*\xff\xff\xff\xff broken"
     assert read_exif(image) == Exif()
+
+
+def test_an_exposure_is_read_and_nonsense_is_left_out() -> None:
+    told: dict[Tag, object] = {
+        Tag.EXPOSURE_TIME: 0.004, Tag.F_NUMBER: (5.6,), Tag.ISO: 200, Tag.EXPOSURE_BIAS: -2.0, Tag.EXPOSURE_MODE: 2,
+        Tag.FOCAL_LENGTH: "long", Tag.SUBJECT_DISTANCE: float("nan"),
+    }  # fmt: skip
+    assert exposure_of(told.get) == Exposure(seconds=0.004, f_number=5.6, iso=200, bias=-2.0, bracketed=True)
+    assert exposure_of(lambda _: None) == Exposure()
