@@ -2,8 +2,8 @@
 
     python bench/bursts.py [--photos 40] [--library 100000] [--in FOLDER] [--json]
 
-Quality: of real photos (dogs, cats, hot dogs and other things: none that the weights were chosen on) groups are made
-of the file as it is and copies that are blurred, cropped, exposed otherwise and compressed, each by a random strength;
+Quality: of real photos (dogs, cats, hot dogs and other things: not those that the weights were fitted on) groups are
+made of the file as it is and copies that are blurred, cropped, exposed otherwise and compressed, each by a random strength;
 half of the groups with capture times a second apart, half without any. Other groups hold copies of kinds that the
 weights were not chosen on. All lie mixed in one library, and keeprate does the rest: scan, embed (built-in model),
 compare, rank. A photo that is not found in a group counts as lost. Once without a head, once with one that was trained
