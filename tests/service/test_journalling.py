@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from keeprate.catalog import journal, runs
+from keeprate.catalog import given_marks, journal, runs
 from keeprate.config.load import load_config
-from keeprate.service.journalling import settle_planned
+from keeprate.plugin_api import Change, Channel, LibraryPlace, Shown
+from keeprate.service.journalling import Writer, settle_planned
 from keeprate.service.scanning import scan_library
 from keeprate.service.session import Session
+from support.marks import NoSettings, ReadsNotes
 from support.photos import write_photos
 
 BEFORE, AFTER, CHANGED = 1_000_000_000, 2_000_000_000, 3_000_000_000
@@ -30,3 +32,22 @@ def test_an_open_entry_is_settled_by_what_stands(session: Session, root: Path, s
     settle_planned(session)
     assert journal.planned(session.catalog) == []
     assert [entry.state for entry in journal.standing(session.catalog)] == (["done"] if state == "done" else [])
+
+
+def test_what_a_change_shows_is_remembered_before_it_is_made(session: Session, root: Path) -> None:
+    four = Shown(Channel.RATING, "4")
+    known: list[object] = []
+
+    class Dies(ReadsNotes):
+        def apply(self, change: Change) -> None:
+            known.append(given_marks.everything(session.catalog))
+            raise KeyboardInterrupt
+
+    run = runs.begin(session.catalog, "write")
+    manager = Dies(LibraryPlace("camera", root), NoSettings())
+    writer = Writer(session, "camera", "notes", manager, run, lambda _: None)
+    change = Change(path=root, field="f", before=None, after=b"4", summary="", content_key="photo", shows=(four,))
+    with pytest.raises(KeyboardInterrupt):
+        list(writer.apply([change]))
+    assert known == [{"photo": frozenset({four})}]
+    assert given_marks.everything(session.catalog) == known[0], "and for ever"
