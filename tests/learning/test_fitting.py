@@ -416,3 +416,12 @@ def test_signals_measured_differently_cannot_be_compared() -> None:
     again = {"incumbent": incumbent, "incumbent_trained_on": keys}
     assert "version in use" in trained(dataset, signals_version=1, **again).decision.reason
     assert "measured differently" in trained(dataset, signals_version=2, **again).decision.reason
+
+
+@pytest.mark.parametrize("groups_of_a_bucket", [3, 5, 9])
+def test_few_groups_need_fewer_folds_than_photos_would(groups_of_a_bucket: int) -> None:
+    """What the grouping costs is measured with the folds that there would be without groups: perhaps more of them."""
+    dataset = clouds((22, 22), seed=3)
+    groups = np.arange(44) // 2 % groups_of_a_bucket + groups_of_a_bucket * dataset.bucket_indices
+    result = trained(replace(dataset, groups=groups.astype(np.intp)))
+    assert measured(result).groups == 2 * groups_of_a_bucket

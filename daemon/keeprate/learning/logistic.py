@@ -87,7 +87,8 @@ def fit(
     """Minimise, for each model, weighted mean log loss + penalty / 2 · |weights|²; biases are free.
 
     `sample_weights` (n, m) has a column per model; 0 leaves a photo out. A column must not be all zero, and every
-    bucket must have weight in it, or that bucket's bias runs away. `start` is a solution for a nearby penalty.
+    bucket must have weight in it, or that bucket's bias runs away. `start` is a solution for a nearby penalty, or for
+    other samples: of another number of models, the last one (of all photos) is where each begins.
     """
     coordinates = rotation.coordinates
     count, rank = coordinates.shape
@@ -123,6 +124,8 @@ def fit(
     first = np.zeros(shape)
     if start is not None:
         given = np.concatenate([start.weights, start.biases[np.newaxis]])
+        if given.shape[1] != models:
+            given = np.repeat(given[:, -1:], models, axis=1)
         first = (given[..., :1] - given[..., 1:] if columns == 1 else given) / unit
     solution = minimise(loss_and_gradient, first.ravel()).reshape(shape) * unit
     if columns == 1:
