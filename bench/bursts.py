@@ -3,9 +3,9 @@
     python bench/bursts.py [--photos 40] [--library 100000] [--in FOLDER] [--json]
 
 Quality: of real photos (dogs, cats, hot dogs and other things: not those that the weights were fitted on) groups are
-made of the file as it is and copies that are blurred, cropped, exposed otherwise and compressed, each by a random strength;
-half of the groups with capture times a second apart, half without any. Other groups hold copies of kinds that the
-weights were not chosen on. All lie mixed in one library, and keeprate does the rest: scan, embed (built-in model),
+made of the file as it is and copies that are blurred, cropped, exposed otherwise and compressed, each by a chance
+strength; half of the groups with capture times a second apart, half without any. Other groups hold kinds of copies
+that the weights were not fitted on. All lie mixed in one library, and keeprate does the rest: scan, embed (built-in),
 compare, rank. A photo that is not found in a group counts as lost. Once without a head, once with one that was trained
 on half of the groups to tell what the photos show, which has nothing to do with quality.
 
