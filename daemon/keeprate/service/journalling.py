@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -83,7 +83,7 @@ class Writer:
         """
         catalog = self.session.catalog
         # A photo that the user edited since the last scan must be read again: then its change is not ours alone.
-        as_scanned = change.touches_photo and files.known_at(catalog, str(change.path)) == _signature(change.path)
+        as_scanned = photos_as_scanned(catalog, [change.path]) if change.touches_photo else {}
         try:
             self.manager.apply(change)
         except MarkRefusedError as refused:
@@ -98,8 +98,7 @@ class Writer:
                     advice="Make room; keeprate goes on where it stopped.",
                 ) from error
             return f"cannot be written: {error.strerror or error}"
-        if as_scanned:
-            touched += _as_touched(catalog, self.library, change.path)
+        touched += as_touched(catalog, self.library, as_scanned)
         return None
 
     def _stands(self, change: Change) -> bool:
@@ -165,9 +164,28 @@ def _signature(path: Path) -> Signature | None:
     return files.signed_signature((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
 
 
-def _as_touched(catalog: Catalog, library: str, path: Path) -> list[SeenFile]:
-    """We changed a photo file ourselves and its picture is the same: a scan need not read it again."""
-    key, signature = files.content_keys_at(catalog, [str(path)]).get(str(path)), _signature(path)
-    if key is None or signature is None:
-        return []
-    return [SeenFile(str(path), library, signature, key, os.path.dirname(path))]
+def photos_as_scanned(catalog: Catalog, paths: Iterable[Path]) -> dict[Path, Signature]:
+    """Those photo files that are still as the last scan saw them; a change of ours is then the only one."""
+    seen = {path: _signature(path) for path in paths}
+    return {
+        path: signature
+        for path, signature in seen.items()
+        if signature is not None and files.known_at(catalog, str(path)) == signature
+    }
+
+
+def as_touched(catalog: Catalog, library: str, before: Mapping[Path, Signature]) -> list[SeenFile]:
+    """Of photo files that were as scanned (`before`), those that look different now: we changed them, and their
+    picture is the same, so that a scan need not read them again.
+    """
+    changed = [
+        (path, signature)
+        for path, seen in before.items()
+        if (signature := _signature(path)) is not None and signature != seen
+    ]
+    keys = files.content_keys_at(catalog, [str(path) for path, _ in changed])
+    return [
+        SeenFile(str(path), library, signature, keys[str(path)], os.path.dirname(path))
+        for path, signature in changed
+        if str(path) in keys
+    ]

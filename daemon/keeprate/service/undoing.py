@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 
 from keeprate import plugin_api
-from keeprate.catalog import journal
+from keeprate.catalog import files, journal
+from keeprate.catalog.files import SeenFile
 from keeprate.catalog.journal import Entry
 from keeprate.errors import DiskFullError
 from keeprate.plugin_api import MarkRefusedError, PhotoManager
-from keeprate.service.journalling import NO_ROOM, journal_entry, make_durable, manager_of, settle_planned
+from keeprate.service.journalling import (
+    BATCH,
+    NO_ROOM,
+    as_touched,
+    journal_entry,
+    make_durable,
+    manager_of,
+    photos_as_scanned,
+    settle_planned,
+)
 from keeprate.service.scanning import offline_roots
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
@@ -34,6 +45,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     away = offline_roots(session)
     stuck: set[tuple[str, str]] = set()
     """Places with a mark that could not be taken back: what lies below it must stay too."""
+    taken = _Taken(session)
     for done, entry in enumerate(entries):
         if session.reporter.cancelled():
             break
@@ -49,13 +61,14 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         elif (entry.path, entry.field) in stuck:
             reason = "a later mark at the same place could not be taken back"
         else:
-            reason = _take_back(session, manager, entry, outcomes)
+            reason = _take_back(session, manager, entry, taken, outcomes)
         if reason is not None:
             stuck.add((entry.path, entry.field))
             outcomes["failed"] += 1
             if len(failures) < FAILURES_SHOWN:
                 failures.append(_mark(entry, reason))
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
+    taken.write_down()
     return UndoOutcome(
         restored=outcomes[plugin_api.UndoOutcome.RESTORED],
         removed_ours=outcomes[plugin_api.UndoOutcome.REMOVED_OURS],
@@ -66,14 +79,43 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     )
 
 
-def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: Counter[str]) -> str | None:
+@dataclass(slots=True)
+class _Taken:
+    """What has been taken back and is not written down yet: each commit waits for the disk, so many share one.
+
+    A kill before that does no harm: what was taken back already is found so when it is done again.
+    """
+
+    session: Session
+    entries: list[int] = field(default_factory=list)
+    photos: list[SeenFile] = field(default_factory=list)
+    """Those that nobody but us has changed since they were scanned: a scan need not read them again."""
+
+    def add(self, entry: Entry, photos: list[SeenFile]) -> None:
+        self.entries.append(entry.id)
+        self.photos += photos
+        if len(self.entries) >= BATCH:
+            self.write_down()
+
+    def write_down(self) -> None:
+        with self.session.catalog.db.atomic():
+            journal.settle(self.session.catalog, dict.fromkeys(self.entries, "undone"))
+            files.store(self.session.catalog, self.photos)
+        self.entries, self.photos = [], []
+
+
+def _take_back(
+    session: Session, manager: PhotoManager, entry: Entry, taken: _Taken, outcomes: Counter[str]
+) -> str | None:
     """Take one entry back; returns why it could not be, if it could not."""
     theirs = journal_entry(session, entry)
+    as_scanned = photos_as_scanned(session.catalog, theirs.photo_paths)
     try:
         outcome = manager.undo(theirs)
     except MarkRefusedError as refused:
         return str(refused)
     except OSError as error:
+        taken.write_down()
         if error.errno in NO_ROOM:
             raise DiskFullError(
                 "The disk is full: a mark could not be taken back. The file is as it was.",
@@ -81,7 +123,7 @@ def _take_back(session: Session, manager: PhotoManager, entry: Entry, outcomes: 
                 advice="Make room and run `keeprate undo` again; it goes on where it stopped.",
             ) from error
         return f"cannot be written: {error.strerror or error}"
-    journal.settle(session.catalog, {entry.id: "undone"})
+    taken.add(entry, as_touched(session.catalog, entry.library, as_scanned))
     outcomes[outcome] += 1
     return None
 
