@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from keeprate import safe_files
+from keeprate import renaming, safe_files
 from keeprate.safe_files import (
     TEMPORARY_PREFIX,
     FileChangedError,
@@ -183,7 +183,7 @@ class TestLostUpdates:
 
     @pytest.mark.parametrize("way", ["in place", "by rename", "removed"])
     def test_an_edit_after_the_last_look_wins(self, photo: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-        real_rename = safe_files._rename_with
+        real_rename = renaming._rename_with
         ways: dict[str, Callable[[], object]] = {
             "in place": lambda: photo.write_bytes(b"the user's edit"),
             "by rename": lambda: Path(shutil.copy(Path(__file__), photo.with_name("theirs"))).replace(photo),
@@ -196,8 +196,8 @@ class TestLostUpdates:
                 edits.pop()()
             return real_rename(flag, source, target)
 
-        monkeypatch.setattr(safe_files, "_rename_with", edit_then_rename)
-        if not safe_files._renameat2():
+        monkeypatch.setattr(renaming, "_rename_with", edit_then_rename)
+        if not renaming._renameat2():
             pytest.skip("there is no renameat2 here")
         with pytest.raises(FileChangedError):
             replace_file(photo, NEW)
@@ -206,7 +206,7 @@ class TestLostUpdates:
             assert photo.read_bytes() == (b"the user's edit" if way == "in place" else Path(__file__).read_bytes())
 
     def test_where_files_cannot_be_swapped(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(safe_files, "_renameat2", lambda: None)
+        monkeypatch.setattr(renaming, "_renameat2", lambda: None)
         replace_file(photo, NEW)
         assert photo.read_bytes() == NEW
         assert names_in(photo.parent) == ["photo.jpg"]

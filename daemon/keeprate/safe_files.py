@@ -15,7 +15,6 @@ avoid that by leaving files alone that changed a moment ago.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import hashlib
@@ -25,18 +24,13 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
-_CURRENT_FOLDER = -100
-"""AT_FDCWD of <fcntl.h>."""
-_NO_REPLACE = 1
-"""RENAME_NOREPLACE of <linux/fs.h>."""
-_EXCHANGE = 2
-"""RENAME_EXCHANGE of <linux/fs.h>."""
+from keeprate.renaming import exchange, rename_new
+
 TEMPORARY_PREFIX = ".keeprate-"
 """How the name of every temporary file of ours begins; watchers and walkers leave such names alone."""
 
@@ -366,16 +360,16 @@ def _install_instead(temporary: Path, target: Path, state: FileState) -> None:
         raise changed
     ours = file_state(temporary)
     try:
-        swapped = _rename_with(_EXCHANGE, temporary, target)
+        swapped = exchange(temporary, target)
     except FileNotFoundError:
         raise changed from None
     if not swapped:
         temporary.replace(target)
         return
     if not _same_but_for_its_name(file_state(temporary), state):
-        _rename_with(_EXCHANGE, temporary, target)
+        exchange(temporary, target)
         if not _same_but_for_its_name(file_state(temporary), ours):  # yet another edit came in between: the latest
-            _rename_with(_EXCHANGE, temporary, target)
+            exchange(temporary, target)
         raise changed
 
 
@@ -402,41 +396,6 @@ def _install_new(temporary: Path, target: Path) -> None:
         except OSError:
             target.unlink()
             raise
-
-
-def rename_new(source: Path | str, target: Path | str) -> bool:
-    """Rename without ever replacing anything (renameat2(2), RENAME_NOREPLACE); False where there is no such thing.
-
-    A symbolic link is renamed itself.
-
-    Raises:
-        FileExistsError: something bears the name `target` already.
-        OSError: it cannot be renamed.
-    """
-    return _rename_with(_NO_REPLACE, source, target)
-
-
-def _rename_with(flag: int, source: Path | str, target: Path | str) -> bool:
-    """renameat2(2) with one flag; False where the system or the file system does not know it."""
-    renameat2 = _renameat2()
-    if renameat2 is None:
-        return False
-    if renameat2(_CURRENT_FOLDER, os.fsencode(source), _CURRENT_FOLDER, os.fsencode(target), flag) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(number, os.strerror(number), os.fspath(target))
-
-
-@cache
-def _renameat2() -> Callable[..., int] | None:
-    """The function of the C library; None where it has none."""
-    try:
-        function: Callable[..., int] = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return None
-    return function
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from keeprate.safe_files import TEMPORARY_PREFIX, rename_new, sweep_temporaries
+from keeprate.renaming import rename_new
+from keeprate.safe_files import TEMPORARY_PREFIX, sweep_temporaries
 from keeprate_order.view_names import NameParts, parts_of
 
 
