@@ -14,14 +14,15 @@ pytestmark = needs(Geeqie.program)
 
 
 def of_links(links: list[str]) -> list[str]:
-    return [link.split("_", 2)[2] for link in links]
+    """Names of the photos that links of a view folder are for."""
+    return [link.split("_", 2)[-1] for link in links]
 
 
 def test_view_folder_and_collection_fresh_and_while_geeqie_is_open(display: Display, tmp_path: Path) -> None:
     library = make_library(tmp_path, "geeqie")
     geeqie = Geeqie(display)
     geeqie.open(library.view)
-    assert of_links(geeqie.walked(library.view)) == library.listed()
+    wait_until(lambda: of_links(geeqie.walked(library.view)) == library.listed(), 30, what="Geeqie shows the order")
     assert geeqie.collection("keeprate-Photos") == library.listed()
 
     library.change_taste()
@@ -30,16 +31,15 @@ def test_view_folder_and_collection_fresh_and_while_geeqie_is_open(display: Disp
     geeqie.quit()
 
 
-def rated(library: ShownLibrary, geeqie: Geeqie) -> bool:
-    return by_stars(geeqie.walked(library.root), library.stars())
-
-
-def test_stars_inside_jpegs_after_a_start(display: Display, tmp_path: Path) -> None:
+def test_stars_inside_jpegs_at_each_start(display: Display, tmp_path: Path) -> None:
     """While it is open it goes on with the ratings that it has read."""
     library = make_library(tmp_path, "geeqie", "--embed")
     for _ in ("fresh", "re-scored"):
-        geeqie = Geeqie(display, sort=RATING, ascending=False)
-        geeqie.open(library.root)
-        assert rated(library, geeqie), (geeqie.walked(library.root), library.stars())
-        geeqie.quit()
+        check_ratings(Geeqie(display, sort=RATING, ascending=False), library)
         library.change_taste()
+
+
+def check_ratings(geeqie: Geeqie, library: ShownLibrary) -> None:
+    geeqie.open(library.root)
+    wait_until(lambda: by_stars(geeqie.walked(library.root), library.stars()), 30, what="Geeqie sorts by the stars")
+    geeqie.quit()

@@ -78,8 +78,8 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "darktable", "darktable", "a view folder",
             "darktable reads IMG.jpg.xmp when it imports a photo, and sorts by rating.",
-            "Import after keeprate has marked; for later scores, Preferences > Storage > Look for updated XMP files on "
-            "startup. In the lighttable, sort by rating. A panel of keeprate's own is in plugins/darktable.",
+            "Import after keeprate has marked; import the folder again for later scores. In the lighttable, sort by "
+            "rating. A panel of keeprate's own is in plugins/darktable.",
             beside=_STARS_BESIDE, beside_shows="sidecars with stars", inside=_STARS_INSIDE, tried="4.2.1",
         ),
         Profile(
@@ -91,13 +91,14 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "shotwell", "Shotwell", "a view folder",
             "Shotwell reads stars only from inside the photos (--embed), when it imports them.",
-            "View > Sort Photos > By Rating, after an import with --embed. Leave the view folder out of its library.",
+            "View > Sort Photos > By Rating, after an import with --embed. It keeps the stars of the import. Leave "
+            "the view folder out of its library.",
             inside=_STARS_INSIDE, tried="0.30.17",
         ),
         Profile(
             "gwenview", "Gwenview", "a view folder",
             "Gwenview reads stars from the attribute user.baloo.rating only; no photo's bytes change.",
-            "View > Sort By > Rating, Descending. It reads attributes when a folder is opened: press F5.",
+            "View > Sort By > Rating, Descending. It reads stars when it starts: start it again after a re-score.",
             beside={"kde": {"stars": True}}, beside_shows="stars in KDE's file attributes", tried="22.12.3",
         ),
         Profile(

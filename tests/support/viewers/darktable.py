@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.viewers.display import Display
@@ -18,10 +19,14 @@ local function tell(name)
 end
 dt.database.import("{root}")
 dt.control.sleep(1500)
+local sets = {{ {sets} }}
+for _, image in ipairs(dt.collection) do
+  if sets[image.filename] then image.rating = sets[image.filename] end
+end
+dt.control.sleep(1500)
 tell("order")
 """
 SETTINGS = {
-    "write_sidecar_files": "never",
     "plugins/lighttable/filtering/num_sort": "1",
     "plugins/lighttable/filtering/sort0": "6",  # rating
     "plugins/lighttable/filtering/sortorder0": "1",  # descending
@@ -36,15 +41,21 @@ class Darktable:
 
     program = "darktable"
 
-    def __init__(self, display: Display, root: Path) -> None:
+    def __init__(self, display: Display, root: Path, *, sets: Mapping[str, int] | None = None) -> None:
+        """`sets`: what a person gives there after the import, name → stars or -1; it is written into sidecars."""
         self._display = display
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = display.home / "darktable"
         self._folder.mkdir()
-        (self._folder / "luarc").write_text(SCRIPT.format(folder=self._folder, root=root))
+        (self._folder / "luarc").write_text(SCRIPT.format(
+            folder=self._folder, root=root,
+            sets=", ".join(f'["{name}"] = {rating}' for name, rating in (sets or {}).items()),
+        ))  # fmt: skip
+        self._sidecars = "after edit" if sets else "never"
 
     def start(self) -> None:
-        options = [part for key, value in SETTINGS.items() for part in ("--conf", f"{key}={value}")]
+        settings = SETTINGS | {"write_sidecar_files": self._sidecars}
+        options = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
         (self._folder / "order").unlink(missing_ok=True)
         self._process = self._display.start(
             ["darktable", "--disable-opencl", "--configdir", self._folder, "--cachedir", self._folder / "cache",

@@ -134,8 +134,9 @@ def shown(home: Path, size: tuple[int, int] = (1400, 900)) -> Iterator[Display]:
     }
     display = Display(home, environment, size)
     try:
-        environment["DISPLAY"] = f":{_start_server(display)}"
+        number = _start_server(display)
         environment["DBUS_SESSION_BUS_ADDRESS"] = _start_bus(display)
+        environment["DISPLAY"] = f":{number}"  # the bus has none: it shall start no programs with windows of its own
         yield display
     finally:
         _end_all(token, display)

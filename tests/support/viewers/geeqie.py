@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from support.viewers.display import Display
+from support.viewers.screen import wait_for
 from support.viewers.shown_library import SHARPNESS
 from support.waiting import wait_until
 
@@ -50,17 +51,20 @@ class Geeqie:
         return self._display.run("geeqie", "--remote", *arguments)
 
     def walked(self, folder: Path) -> list[str]:
-        """Names of the files in the order in which Geeqie goes through the folder that it shows."""
+        """Names of the files in the order in which Geeqie goes through the folder that it shows.
+
+        Fewer names if it reads the folder anew meanwhile: walk again then.
+        """
         wait_until(lambda: f"{folder}/" in self.remote("--tell"), 30, what=f"Geeqie shows {folder}")
         self.remote("--first")
-        names = [self._next_after(None)]
-        for _ in range(1, len(SHARPNESS)):
+        names = [self._shown_after(None)]
+        while names[-1] and len(names) < len(SHARPNESS):
             self.remote("--next")
-            names.append(self._next_after(names[-1]))
+            names.append(self._shown_after(names[-1]))
         return names
 
-    def _next_after(self, name: str | None) -> str:
-        """The name of the file that Geeqie shows, once it is another than `name`."""
+    def _shown_after(self, name: str | None) -> str:
+        """The name of the file that Geeqie shows, once it is another than `name`; empty if it stays the same."""
         told = ""
 
         def moved_on() -> bool:
@@ -69,8 +73,7 @@ class Geeqie:
             told = Path(paths[-1]).name if paths else ""
             return told not in ("", name)
 
-        wait_until(moved_on, 10, what=f"Geeqie goes on after {name}")
-        return told
+        return told if wait_for(moved_on, 5) else ""
 
     def collection(self, name: str) -> list[str]:
         """Names of the files of a collection, as Geeqie has read it."""

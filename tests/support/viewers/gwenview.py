@@ -32,10 +32,6 @@ class Gwenview:
     def open(self, folder: Path) -> None:
         self._process = self._display.start(["gwenview", folder])
 
-    def reload(self) -> None:
-        """F5, as a person presses it."""
-        self._display.press("F5")
-
     def end(self) -> None:
         if self._process is not None:
             self._display.end(self._process)

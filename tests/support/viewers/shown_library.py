@@ -65,7 +65,7 @@ class ShownLibrary:
 
 def by_stars(names: list[str], stars: dict[str, int]) -> bool:
     """Whether these are all photos, those with more stars first; viewers order equal ones as they like."""
-    shown = [stars[name] for name in names]
+    shown = [stars.get(name, 0) for name in names]
     return sorted(names) == sorted(stars) and shown == sorted(shown, reverse=True)
 
 
