@@ -21,7 +21,8 @@ local NAME = "keeprate"
 local ROOT = "keeprate|"
 local COLOURS = { "red", "yellow", "green", "blue", "purple" }
 local MODES = { "stars", "colour labels", "tags only" }
-local UNHURRIED = 40 -- so many changes are made with the collection in view; each is slow in a large one
+local UNHURRIED = 40 -- so many images are changed with the collection in view; each takes long in a large one
+local PAUSE = 20 -- milliseconds after a rating
 
 local M = {
   metadata = {
@@ -285,6 +286,7 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 
 local state = { list = nil, real = nil, folders = {}, working = false }
+local panel = {}
 
 local function refresh_scores()
   local arguments = { "list", "--all", "--csv" }
@@ -388,7 +390,7 @@ end
 local function steps_for(image, photo, shown)
   local marks, tags = marks_of(image)
   local steps, standing = {}, {}
-  local function step(action) steps[#steps + 1] = action end
+  local function step(act, rates) steps[#steps + 1] = { act = act, rates = rates } end
   local function tag(what)
     standing[what] = true
     if not tags[what] then step(function() image:attach_tag(dt.tags.create(ROOT .. what)) end) end
@@ -404,7 +406,7 @@ local function steps_for(image, photo, shown)
     local before = marks.before or (marks.stars == nil and rating ~= 0 and rating) or nil
     if before then tag("stars before " .. before) end
   end
-  if stars then step(function() image.rating = stars end) end
+  if stars then step(function() image.rating = stars end, true) end
 
   local colours = colours_of(image)
   wanted = photo and shown == MODES[2] and colour_for(photo.percentile) or nil
@@ -414,8 +416,8 @@ local function steps_for(image, photo, shown)
   if ours ~= nil then remembered = ours or nil end
   if remembered and photo then tag("colour " .. remembered) end
   if colour then
-    if marks.colour then step(function() image[marks.colour] = false end) end
-    if colour ~= "" then step(function() image[colour] = true end) end
+    if marks.colour then step(function() image[marks.colour] = false end, true) end
+    if colour ~= "" then step(function() image[colour] = true end, true) end
   end
 
   local title = image.title or ""
@@ -434,41 +436,49 @@ local function steps_for(image, photo, shown)
   return steps, kept
 end
 
--- Do `work` while darktable shows an empty collection: it lays out the whole collection anew after every rating.
+-- Do `work` while darktable shows an empty collection: it lays out the whole collection anew after every rating. It is
+-- that of a lens that nobody has: the panel of collections lists all lenses each time, and those are few; and it looks
+-- up collections of tags again when a tag changes.
 local function with_nothing_in_view(work)
   local collect = dt.gui.libs.collect
   local before = collect.filter()
-  dt.tags.create(ROOT .. "nothing")
   local rule = collect.new_rule()
-  rule.mode, rule.item, rule.data = "DT_LIB_COLLECT_MODE_AND", "DT_COLLECTION_PROP_TAG", ROOT .. "nothing"
+  rule.mode, rule.item, rule.data = "DT_LIB_COLLECT_MODE_AND", "DT_COLLECTION_PROP_LENS", "keeprate is at work"
   collect.filter({ rule })
   local fine, problem = pcall(work)
   collect.filter(before)
-  local nothing = dt.tags.find(ROOT .. "nothing")
-  if nothing then nothing:delete() end
   if not fine then error(problem, 0) end
+end
+
+-- Wait until darktable's window has taken note of what was done: reading a label waits for its turn, and some of it is
+-- done when there is nothing else to do. Otherwise the window falls behind and reads the collection while the next
+-- rating changes it, and darktable crashes.
+local function settle(rated)
+  local _ = panel.news.label
+  if rated then dt.control.sleep(PAUSE) end
 end
 
 -- Carry out lists of steps with a progress bar that can be stopped; returns how many images were done.
 local function carry_out(changes, title)
   local done, stopped = 0, false
+  local in_view = #changes <= UNHURRIED
   local function work()
     local job = dt.gui.create_job(title, true, function() stopped = true end)
     local fine, problem = pcall(function()
       for i, steps in ipairs(changes) do
         if stopped or dt.control.ending then break end
-        for _, step in ipairs(steps) do step() end
-        done = i
-        if i % 20 == 0 then
-          job.percent = i / #changes
-          dt.control.sleep(1)
+        for _, step in ipairs(steps) do
+          step.act()
+          settle(step.rates)
         end
+        done = i
+        if i % 20 == 0 then job.percent = i / #changes end
       end
     end)
     job.valid = false
     if not fine then error(problem, 0) end
   end
-  if #changes > UNHURRIED then with_nothing_in_view(work) elseif #changes > 0 then work() end
+  if not in_view then with_nothing_in_view(work) elseif #changes > 0 then work() end
   return done
 end
 
@@ -565,6 +575,20 @@ function M.show_best()
     .. (preference("exact_order", "bool") and " or title" or "") .. ", descending"
 end
 
+-- One thing at a time.
+for _, name in ipairs({ "read_scores", "take_back", "hand_rejects_back", "show_best" }) do
+  local action = M[name]
+  M[name] = function()
+    if state.working then error("keeprate is still at work", 0) end
+    state.working = true
+    panel.news.label = "at work …"
+    local fine, text = pcall(action)
+    state.working = false
+    if not fine then error(text, 0) end
+    return text
+  end
+end
+
 -- What the panel says about images.
 function M.describe(images)
   if not state.list then return "scores are not read yet" end
@@ -581,28 +605,22 @@ end
 -- The panel
 ---------------------------------------------------------------------------------------------------------------------
 
-local panel = {}
-
 local function show_selection()
-  if panel.about then panel.about.label = M.describe(dt.gui.selection()) end
+  if panel.about and not state.working then panel.about.label = M.describe(dt.gui.selection()) end
 end
 
--- Do one thing at a time, and say what came of it.
-local function doing(action)
-  return function()
-    if state.working then return dt.print("keeprate is still at work") end
-    state.working = true
-    panel.news.label = "at work …"
-    local _, text = pcall(action)
-    state.working = false
-    panel.news.label = tostring(text)
-    dt.print("keeprate: " .. tostring(text):match("[^\n]*"))
-    show_selection()
-  end
-end
-
+-- Do it, and say what came of it.
 local function button(label, tooltip, action)
-  return dt.new_widget("button") { label = label, tooltip = tooltip, clicked_callback = doing(action) }
+  return dt.new_widget("button") {
+    label = label,
+    tooltip = tooltip,
+    clicked_callback = function()
+      local _, text = pcall(action)
+      panel.news.label = tostring(text)
+      dt.print("keeprate: " .. tostring(text):match("[^\n]*"))
+      show_selection()
+    end,
+  }
 end
 
 local function choice(name, label, tooltip)
