@@ -93,7 +93,7 @@ local function columns_of(header)
   return column, buckets
 end
 
--- What `keeprate list --all --csv` printed, best first: photos by the path of each of their files. The percentile is
+-- What `keeprate list --all --groups --csv` printed: photos by the path of each of their files. The percentile is
 -- the rank within the library of the photo: 1 the best, 0 the worst.
 local function read_list(text)
   local rows = csv_rows(text)
@@ -124,6 +124,11 @@ local function read_list(text)
     end
   end
   for _, photos in pairs(libraries) do
+    for i, photo in ipairs(photos) do photo.row = i end
+    table.sort(photos, function(one, other) -- as they stand where scores are equal: groups are listed together
+      if one.score ~= other.score then return one.score > other.score end
+      return one.row < other.row
+    end)
     for i, photo in ipairs(photos) do
       photo.rank, photo.of, photo.percentile = i, #photos, 1 - (i - 1) / math.max(1, #photos - 1)
     end
@@ -289,9 +294,9 @@ local state = { list = nil, real = nil, folders = {}, working = false }
 local panel = {}
 
 local function refresh_scores()
-  local arguments = { "list", "--all", "--csv" }
+  local arguments = { "list", "--all", "--groups", "--csv" }
   local head = preference("head")
-  if head and head ~= "" then arguments[4], arguments[5] = "--head", head end
+  if head and head ~= "" then arguments[5], arguments[6] = "--head", head end
   local code, printed, complaint = keeprate(arguments)
   if code ~= 0 then error(complaint_of(code, complaint), 0) end
   state.list, state.real = read_list(printed), nil

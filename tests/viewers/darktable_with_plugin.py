@@ -73,10 +73,11 @@ class DarktableWithPlugin:
     def rate(self, ratings: Mapping[str, int]) -> None:
         """Give ratings by file name, as the user does."""
         for name, rating in ratings.items():
-            self.ask(
+            done = self.ask(
                 "for id = 1, dt.database[#dt.database].id do local image = dt.database.get_image(id)"
-                f' if image and image.filename == "{name}" then image.rating = {rating} end end'
+                f' if image and image.filename == "{name}" then image.rating = {rating}; return image.rating end end'
             )
+            assert done == str(rating), f"{name}: {done}"
 
     def describe(self, name: str) -> str:
         """What the panel says when this image is selected."""

@@ -33,6 +33,7 @@ def running(display: Display, library: ShownLibrary, *, sidecars: bool) -> Itera
     try:
         darktable.ask("while not keeprate.ready do dt.control.sleep(50) end")
         darktable.ask(f'dt.database.import("{library.root}")')
+        darktable.ask(f"while #dt.database < {len(library.photos())} do dt.control.sleep(50) end")  # it goes on
         yield darktable
     finally:
         darktable.end()

@@ -153,7 +153,12 @@ def _position(photo: ListedPhoto) -> int:
 def _write_csv(photos: list[ListedPhoto]) -> None:
     writer = csv.writer(sys.stdout)
     buckets = list(photos[0].probabilities) if photos else []
-    writer.writerow(["path", "score", "head", *buckets, "content_key", "label", "version", "library", "other_files"])
+    writer.writerow(
+        [
+            "path", "score", "head", *buckets, "content_key", "label", "version", "library", "other_files",
+            "burst_position", "burst_size",
+        ]
+    )  # fmt: skip
     for photo in photos:
         shares = [f"{share:.6f}" for share in photo.probabilities.values()]
         writer.writerow(
@@ -161,6 +166,7 @@ def _write_csv(photos: list[ListedPhoto]) -> None:
                 printable(photo.path), f"{photo.score:.6f}", photo.head, *shares,
                 photo.content_key, photo.label or "", photo.version, photo.library,
                 os.pathsep.join(map(printable, photo.other_files)),  # each begins with a slash: ":/" tells them apart
+                *((photo.burst.position, photo.burst.size) if photo.burst else ("", "")),
             ]
         )  # fmt: skip
 

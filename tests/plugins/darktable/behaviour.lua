@@ -25,12 +25,15 @@ end
 -- Best first; quotes and commas in a name; a further file of the third photo.
 local FILES = { 'a "b", c.jpg', "b.jpg", "c.jpg", "d.jpg", "e.jpg" }
 local function list(order)
-  local lines = { "path,score,head,keep,delete,content_key,label,version,library,other_files" }
-  for place, number in ipairs(order) do
+  local lines = { "path,score,head,keep,delete,content_key,label,version,library,other_files,"
+    .. "burst_position,burst_size" }
+  for place = #order, 1, -1 do -- not in the order of scores: groups are listed together
+    local number = order[place]
     local name = FILES[number]:gsub('"', '""')
     local others = number == 3 and folder .. "/c.cr3:" .. folder .. "/copy: of c.jpg" or ""
-    lines[#lines + 1] = string.format('"%s/%s",%.6f,keep,%.6f,%.6f,key%d,,1,Photos,%s',
-      folder, name, 1 - place / 10, 1 - place / 10, place / 10, number, others)
+    lines[#lines + 1] = string.format('"%s/%s",%.6f,keep,%.6f,%.6f,key%d,,1,Photos,%s,%s',
+      folder, name, 1 - place / 10, 1 - place / 10, place / 10, number, others,
+      number == 1 and "2,3" or ",")
   end
   write("list.csv", table.concat(lines, "\r\n") .. "\r\n")
 end
@@ -47,7 +50,8 @@ image[4].rating = -1
 pretended.preferences.command = folder .. "/keeprate"
 local keeprate = dofile(plugin)
 
-equal(keeprate.describe({ image[1] }), "0.900, number 1 of 5\nkeep: keep 90 %, delete 10 %", "one image")
+equal(keeprate.describe({ image[1] }),
+  "0.900, number 1 of 5\nkeep: keep 90 %, delete 10 %\nnumber 2 of 3 that are nearly the same", "one image")
 equal(keeprate.describe({ image[1], image[2], stranger }),
   "2 images: 0.800 to 0.900, mean 0.850\n1 more without a score", "several")
 
