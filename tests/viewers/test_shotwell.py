@@ -14,22 +14,18 @@ from support.waiting import wait_until
 pytestmark = needs(Shotwell.program)
 
 
-def test_stars_are_imported_and_followed_until_it_ends(display: Display, tmp_path: Path) -> None:
+def test_stars_are_imported_and_followed_while_it_is_open(display: Display, tmp_path: Path) -> None:
+    """What it shows after its next start is another matter: docs/viewers/shotwell.md."""
     library = make_library(tmp_path, "shotwell", "--embed")
     first = library.stars()
     shotwell = Shotwell(display, library.root)
     shotwell.start()
-    wait_for(lambda: shotwell.ratings() == first, 40)
+    wait_for(lambda: shotwell.ratings() == first, 60)
     assert shotwell.ratings() == first
     assert by_stars(settled_order(display, THUMBNAILS), first)
 
     library.change_taste()
     changed = library.stars()
-    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), changed), 40, what="its screen follows")
+    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), changed), 90, what="its screen follows")
 
-    # what docs/viewers/shotwell.md warns of: its database keeps the stars of the import
-    shotwell.end()
-    shotwell.start()
-    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), first), 40, what="it shows what it imported")
-    assert shotwell.ratings() == first
     shotwell.end()

@@ -85,7 +85,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "gthumb", "gThumb", "a view folder",
             "gThumb cannot sort by rating, but by name; with --embed it can filter by stars.",
-            "View > Sort By > by name, in the view folder.",
+            "View > Sort By > by name, in the view folder; Ctrl+R after a re-score.",
             inside=_STARS_INSIDE, tried="3.12.2",
         ),
         Profile(

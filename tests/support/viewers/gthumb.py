@@ -26,6 +26,11 @@ class Gthumb:
     def open(self, folder: Path) -> None:
         self._process = self._display.start(["gthumb", folder])
 
+    def reload(self) -> None:
+        """Ctrl+R, as a person presses it."""
+        for window in self._display.windows("gthumb"):
+            self._display.run("xdotool", "windowfocus", window, "key", "ctrl+r")
+
     def end(self) -> None:
         if self._process is not None:
             self._display.end(self._process)
