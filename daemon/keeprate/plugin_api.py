@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -160,6 +161,15 @@ class ScoredPhoto:
         return (*own, *self.companions)
 
 
+Opening = Callable[[Path], AbstractContextManager[None]]
+"""(photo) -> what to hold while that photo file is decoded, from any thread: if it kills the process, keeprate knows
+which it was. Raises MarkRefusedError on entering for one that did."""
+
+
+def _unwatched(_photo: Path) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 OfHead = Callable[[str], "MarkRequest | None"]
 
 
@@ -181,6 +191,8 @@ class MarkRequest:
     last_written: LastWritten
     of_head: OfHead = _no_other_head
     """Head name -> the same photos as another head of this library scores them; None if it has no scores."""
+    opening: Opening = _unwatched
+    """To be held by `plan` and `apply` around whatever decodes a photo file that is not the place of the change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

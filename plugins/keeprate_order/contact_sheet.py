@@ -14,7 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, ScoredPhoto, Skipped, UndoOutcome
+from keeprate.plugin_api import (
+    Change,
+    JournalEntry,
+    LibraryPlace,
+    MarkRefusedError,
+    Opening,
+    ScoredPhoto,
+    Skipped,
+    UndoOutcome,
+)
 from keeprate.safe_files import FileChangedError, read_file, remove_file, replace_file, sweep_temporaries
 from keeprate_order import thumbnails
 from keeprate_order.selection import Section
@@ -34,6 +43,7 @@ class SheetChange(Change):
 
     pages: dict[Path, bytes] = field(repr=False)
     photos: tuple[ScoredPhoto, ...] = field(repr=False)
+    opening: Opening = field(repr=False)
 
 
 def files_folder(page: Path) -> Path:
@@ -50,7 +60,7 @@ class ContactSheet:
         self._library = library
         self._relative_paths = relative_paths
 
-    def plan(self, sections: Sequence[Section], subtitle: str) -> Iterator[SheetChange | Skipped]:
+    def plan(self, sections: Sequence[Section], subtitle: str, opening: Opening) -> Iterator[SheetChange | Skipped]:
         """At most one change that brings the sheet up to date."""
         reason = self._reason_to_refuse()
         if reason is not None:
@@ -80,6 +90,7 @@ class ContactSheet:
             f"{len(missing)} thumbnails to make",
             pages=pages,
             photos=photos,
+            opening=opening,
         )
 
     def apply(self, change: SheetChange) -> None:
@@ -110,7 +121,7 @@ class ContactSheet:
         (self.files / NO_MEDIA_NAME).touch()
         small = self.files / THUMBNAILS
         small.mkdir(exist_ok=True)
-        thumbnails.make_missing(small, change.photos)
+        thumbnails.make_missing(small, change.photos, change.opening)
         for path, content in reversed(change.pages.items()):  # the first page last: it links to the others
             if _page_content(path) != content:
                 _write_page(path, content)

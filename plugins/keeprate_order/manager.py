@@ -105,7 +105,7 @@ class OrderManager(PhotoManager):
             yield from self._plan_list(geeqie.FIELD, collection, photos, request)
         if view.contact_sheet:
             sheet = self._contact_sheet(self._place(view.contact_sheet))
-            yield from _readable(sheet.page, sheet.plan(sections, _subtitle(view, request, sections)))
+            yield from _readable(sheet.page, sheet.plan(sections, _subtitle(view, request, sections), request.opening))
 
     def _plan_list(
         self, field: str, path: Path, photos: list[ScoredPhoto], request: MarkRequest

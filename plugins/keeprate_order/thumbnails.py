@@ -1,7 +1,7 @@
 """Small pictures for contact sheets, each made once: a file is named after the picture's content, not its path.
 
-They hold nothing but the picture: no place, no camera, no time. A picture that cannot be read gets an empty file, so
-that it is not tried again; a browser shows its name instead.
+They hold nothing but the picture: no place, no camera, no time. A picture that cannot be read, or that killed the
+process that read it, gets an empty file, so that it is not tried again; a browser shows its name instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from keeprate.plugin_api import ScoredPhoto
+from keeprate.plugin_api import MarkRefusedError, Opening, ScoredPhoto
 from keeprate.safe_files import FileChangedError, create_file
 
 LONGEST_EDGE = 240
@@ -30,7 +30,7 @@ def file_name(photo: ScoredPhoto) -> str:
     return hashlib.sha256(os.fsencode(photo.content_key)).hexdigest()[:32] + SUFFIX
 
 
-def make_missing(folder: Path, photos: Sequence[ScoredPhoto]) -> None:
+def make_missing(folder: Path, photos: Sequence[ScoredPhoto], opening: Opening) -> None:
     """Make the thumbnails of `photos` that `folder` does not hold yet.
 
     A photo that cannot be reached now is left for the next time.
@@ -41,14 +41,23 @@ def make_missing(folder: Path, photos: Sequence[ScoredPhoto]) -> None:
     there = set(os.listdir(folder))  # noqa: PTH208 (names only, thousands of them)
     missing = {name: photo for photo in photos if (name := file_name(photo)) not in there}
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
-        for name, data in _in_turn(threads, missing):
+        for name, data in _in_turn(threads, missing, opening):
             if data is not None:
                 with suppress(FileExistsError):
                     create_file(folder / name, data)
 
 
-def _in_turn(threads: ThreadPoolExecutor, missing: dict[str, ScoredPhoto]) -> Iterator[tuple[str, bytes | None]]:
-    yield from zip(missing, threads.map(lambda photo: _thumbnail(photo.path), missing.values()), strict=True)
+def _in_turn(
+    threads: ThreadPoolExecutor, missing: dict[str, ScoredPhoto], opening: Opening
+) -> Iterator[tuple[str, bytes | None]]:
+    def made(photo: ScoredPhoto) -> bytes | None:
+        try:
+            with opening(photo.path):
+                return _thumbnail(photo.path)
+        except MarkRefusedError:
+            return b""
+
+    yield from zip(missing, threads.map(made, missing.values()), strict=True)
 
 
 def _thumbnail(photo: Path) -> bytes | None:

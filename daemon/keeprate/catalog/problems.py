@@ -31,8 +31,9 @@ def record(
     *,
     library: str | None,
     content_key: str | None = None,
+    final: bool = True,
 ) -> None:
-    """Note a failure of `step` at `path`. Call within a transaction."""
+    """Note a failure of `step` at `path`, which blocks it there unless it is not `final`. Call within a transaction."""
     now = time.time()
     catalog.conn.execute(
         """
@@ -41,7 +42,7 @@ def record(
         ON CONFLICT (step, path) DO UPDATE SET
             content_key = ?4, reason = ?5, last_at = ?6, keeprate = ?7, count = count + 1
         """,
-        (step, path_bytes(path), library, content_key, reason, now, __version__),
+        (step, path_bytes(path), library, content_key, reason, now, __version__ if final else ""),
     )
 
 
@@ -77,6 +78,20 @@ def forgive(catalog: Catalog, step: str) -> int:
     """Let everything that failed at `step` be tried again; returns how many."""
     with catalog.db.atomic():
         return catalog.conn.execute("UPDATE problems SET keeprate = '' WHERE step = ?", (step,)).rowcount
+
+
+def clear_overcome(catalog: Catalog, steps: Sequence[str]) -> None:
+    """All of these steps went through to their end: only what blocks is left to tell."""
+    with catalog.db.atomic():
+        catalog.conn.executemany(
+            "DELETE FROM problems WHERE step = ? AND keeprate != ?", [(step, __version__) for step in steps]
+        )
+
+
+def is_known(catalog: Catalog, step: str, path: str) -> bool:
+    """Whether `step` failed at `path` before."""
+    query = "SELECT 1 FROM problems WHERE step = ? AND path = CAST(? AS TEXT)"
+    return catalog.conn.execute(query, (step, path_bytes(path))).fetchone() is not None
 
 
 def count(catalog: Catalog) -> int:

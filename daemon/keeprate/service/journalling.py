@@ -70,6 +70,7 @@ class Writer:
                 reason = self._apply_one(change, touched)
                 states[entry_id] = "done" if reason is None else "dropped"
                 reasons.append(reason)
+            self.working([])
         finally:
             with catalog.db.atomic():  # once a batch: each commit waits for the disk
                 journal.settle(catalog, states)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from keeprate.plugin_api import (
     BurstPlace,
     Change,
     LibraryPlace,
+    MarkRefusedError,
     MarkRequest,
     PhotoFile,
     PhotoManager,
@@ -67,12 +70,13 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         make_durable(session.catalog)
         settle_planned(session)
         run_id = runs.begin(session.catalog, "write")
+    opening = _Watched(working, {*problems.paths_of(session.catalog, "open"), *task.unopened}, task.one_by_one)
     for library in session.libraries(task.library):
-        request = _first_of(session, library, working)
+        request = _first_of(session, library, working, opening, task.without)
         if request is None:
             continue
         for name, manager in managers_for(library).items():
-            _write_library(session, library, name, manager, request, run_id, tally, working)
+            _write_library(session, library, name, manager, request, run_id, tally, working, task.without)
     if run_id is not None:
         if tally.written:
             runs.finish(
@@ -96,26 +100,35 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
     )
 
 
-def _first_of(session: Session, library: LibraryConfig, working: Working) -> MarkRequest | None:
+def _first_of(
+    session: Session, library: LibraryConfig, working: Working, opening: _Watched, without: Collection[str]
+) -> MarkRequest | None:
     """What a library's photo managers get: the scores by the head to mark, those by the others when asked for."""
     if check_root(session, library, exclusions_of(session, library)) is not None:
         return None
 
     def of_head(name: str) -> MarkRequest | None:
-        request = mark_request(session, library, name) if name in library.heads else None
-        return None if request is None else replace(request, photos=_Announced(request.photos, working))
+        request = mark_request(session, library, name, without) if name in library.heads else None
+        if request is None:
+            return None
+        return replace(request, photos=_Announced(request.photos, working), opening=opening)
 
     first = of_head(library.head_to_mark)
     return None if first is None else replace(first, of_head=of_head)
 
 
-def mark_request(session: Session, library: LibraryConfig, name: str) -> MarkRequest | None:
-    """The photos of a library as the head `name` scores them; None if no version of it is in use."""
+def mark_request(
+    session: Session, library: LibraryConfig, name: str, without: Collection[str] = ()
+) -> MarkRequest | None:
+    """The photos of a library as the head `name` scores them; None if no version of it is in use.
+
+    Photos with a file in `without` are left out.
+    """
     catalog = session.catalog
     version = heads.in_use(catalog, name)
     if version is None:
         return None
-    deadly = problems.paths_of(catalog, "mark")
+    deadly = problems.paths_of(catalog, "mark").union(without)
     said = {key: label.bucket for key, label in said_of_shots(session, name).of_photos().items() if label.bucket}
     ranked = [photo for photo in scores.ranked(catalog, name, said, library.name) if deadly.isdisjoint(photo.paths)]
     model = next((model.name for model in models.all_models(catalog) if model.id == version.model_id), "a former model")
@@ -154,6 +167,30 @@ class _Announced(Sequence[ScoredPhoto]):
         for photo in self._photos:
             self._working([str(photo.path), *(str(companion.path) for companion in photo.companions)])
             yield photo
+        self._working([])
+
+
+class _Watched:
+    """What photo managers hold while they decode a photo: names it, keeps those out that kill, one at a time if asked.
+
+    Each thread announces its own.
+    """
+
+    def __init__(self, working: Working, deadly: Collection[str], one_by_one: bool) -> None:
+        self._working = working
+        self._deadly = deadly
+        self._turn = threading.Lock() if one_by_one else nullcontext()
+
+    @contextmanager
+    def __call__(self, photo: Path) -> Iterator[None]:
+        if str(photo) in self._deadly:
+            raise MarkRefusedError("decoding it killed the worker process")
+        with self._turn:
+            self._working([str(photo)])
+            try:
+                yield
+            finally:
+                self._working([])
 
 
 def _nothing_written(_path: Path, _field: str) -> bytes | None:
@@ -197,11 +234,12 @@ def _write_library(
     run_id: int | None,
     tally: _Tally,
     working: Working,
+    without: Collection[str],
 ) -> None:
     catalog = session.catalog
     step = f"write {name}"
     request = replace(request, last_written=lambda path, field_: journal.last_written(catalog, name, path, field_))
-    changes = _changes(session, library.name, name, manager.plan(request), tally)
+    changes = _changes(session, library.name, name, manager.plan(request), tally, without)
     if run_id is None:
         for change in changes:
             tally.planned.append(PlannedMark(library.name, name, str(change.path), change.field, change.summary))
@@ -221,12 +259,19 @@ def _write_library(
 
 
 def _changes(
-    session: Session, library: str, name: str, plan: Iterator[Change | Skipped], tally: _Tally
+    session: Session,
+    library: str,
+    name: str,
+    plan: Iterator[Change | Skipped],
+    tally: _Tally,
+    without: Collection[str],
 ) -> Iterator[Change]:
     """What a photo manager wants to change; what it leaves alone is noted. Ends early when cancelled."""
     for item in plan:
         if session.reporter.cancelled():
             return
+        if not isinstance(item, Skipped) and str(item.path) in without:
+            item = Skipped(item.path, "writing it killed the worker process; it is tried again in the next run")
         if isinstance(item, Skipped):
             tally.skipped += 1
             tally.postponed += item.later

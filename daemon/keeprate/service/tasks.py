@@ -67,6 +67,12 @@ class WriteTask:
 
     library: str | None = None
     dry_run: bool = False
+    without: tuple[str, ...] = ()
+    """Photos and places that are left out this time."""
+    unopened: tuple[str, ...] = ()
+    """Photos that must not be decoded this time."""
+    one_by_one: bool = False
+    """Decode no two photos at once: one of them kills."""
 
 
 @dataclass(frozen=True, slots=True)

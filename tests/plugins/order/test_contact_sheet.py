@@ -195,8 +195,9 @@ class TestStrangers:
         assert journal.run(manager, photos) == []
         assert journal.skipped[0].path == page
         change = SheetChange(
-            path=page, field="contact-sheet", before=None, after=b"1", summary="", pages={page: b""}, photos=()
-        )
+            path=page, field="contact-sheet", before=None, after=b"1", summary="", pages={page: b""}, photos=(),
+            opening=journal.request([]).opening,
+        )  # fmt: skip
         with pytest.raises(MarkRefusedError):
             manager.apply(change)
         assert theirs.read_text() == "mine"
