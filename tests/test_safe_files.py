@@ -205,6 +205,27 @@ class TestLostUpdates:
         if way != "removed":
             assert photo.read_bytes() == (b"the user's edit" if way == "in place" else Path(__file__).read_bytes())
 
+    def test_an_edit_of_a_watched_file_is_put_back(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A viewer that saves in place in the last microsecond; the file never has another name meanwhile."""
+        real_replace = Path.replace
+        edits = [b"the user's edit, of another length"]
+
+        def edit_then_replace(self: Path, target: Path) -> Path:
+            while edits:
+                photo.write_bytes(edits.pop())
+            return real_replace(self, target)
+
+        monkeypatch.setattr(Path, "replace", edit_then_replace)
+        monkeypatch.setattr(safe_files, "exchange", None)
+        mode = photo.stat().st_mode
+        with pytest.raises(FileChangedError, match="stands"):
+            replace_file(photo, NEW, watched=True)
+        assert photo.read_bytes() == b"the user's edit, of another length"
+        assert (photo.stat().st_mode, names_in(photo.parent)) == (mode, ["photo.jpg"])
+        monkeypatch.setattr(Path, "replace", real_replace)
+        replace_file(photo, NEW, watched=True)
+        assert (photo.read_bytes(), names_in(photo.parent)) == (NEW, ["photo.jpg"])
+
     def test_where_files_cannot_be_swapped(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(renaming, "_renameat2", lambda: None)
         replace_file(photo, NEW)

@@ -1,6 +1,6 @@
 """Marks inside JPEGs: plan them, write them, take them back; only the XMP segment ever differs.
 
-The modification time moves by one second per change, and back by one when a change is undone: the order by date
+The modification time moves by two seconds per change, and back by one when a change is undone: the order by date
 stays, and programs that look at size and time still notice that the file is another one.
 """
 
@@ -40,7 +40,8 @@ from keeprate_xmp.settings import XmpSettings
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _PADDING_BYTES = 2048
 """Room in a new packet, so that later changes (ours and others') keep its length; the usual amount."""
-_ONE_SECOND_NS = 1_000_000_000
+_LATER_NS = 2_000_000_000
+"""Less is no change to digiKam, nor to anybody on FAT, which counts in steps of two seconds."""
 
 
 class EmbeddedMarks:
@@ -115,7 +116,7 @@ class EmbeddedMarks:
         if key != change.content_key:
             raise MarkRefusedError(f"{display_name(change.path)} shows another picture than the one that was scored")
         self._refuse(change.path, state, self._settings.minimum_age_s)
-        self._write(change.path, data, key, decode(PlaceKind.EMBEDDED, change.after), state, _ONE_SECOND_NS)
+        self._write(change.path, data, key, decode(PlaceKind.EMBEDDED, change.after), state, _LATER_NS)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
         """The XMP in the photo as it is now, wherever the photo went; None if there is none.
@@ -148,21 +149,21 @@ class EmbeddedMarks:
         self._refuse(path, state, minimum_age_s=0)
         key = content_key_of(data)
         if current == after:
-            self._write(path, data, key, before, state, -_ONE_SECOND_NS)
+            self._write(path, data, key, before, state, -_LATER_NS)
             return UndoOutcome.RESTORED
         cleared = clear(current, constant_length=True)
         if cleared is None:
             return UndoOutcome.NOT_OURS
         if before is None and says_nothing(cleared) and not read_layout(io.BytesIO(data)).fixed_length:
             cleared = None
-        self._write(path, data, key, cleared, state, _ONE_SECOND_NS)
+        self._write(path, data, key, cleared, state, _LATER_NS)
         return UndoOutcome.REMOVED_OURS
 
     def _write(self, path: Path, data: bytes, key: str, packet: bytes | None, state: FileState, later_ns: int) -> None:
         changed = splice(data, packet)
         if content_key_of(changed) != key:
             raise MarkRefusedError(f"{display_name(path)}: its picture could not be told apart from its metadata")
-        replace_file(path, changed, seen=state, mtime_ns=state.mtime_ns + later_ns)
+        replace_file(path, changed, seen=state, mtime_ns=state.mtime_ns + later_ns, watched=True)
 
     def _refuse(self, path: Path, state: FileState, minimum_age_s: float) -> None:
         reason = reason_to_leave(path, state, root=self._root, minimum_age_s=minimum_age_s)

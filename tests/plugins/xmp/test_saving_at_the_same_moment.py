@@ -53,8 +53,11 @@ class Viewer(threading.Thread):
             self._save(self._path, jpeg(saved) if self._embedded else saved)
 
 
-@pytest.mark.parametrize("save", [by_rename, in_place])
-@pytest.mark.parametrize("mode", ["embed", "sidecar"])
+@pytest.mark.parametrize(
+    ("mode", "save"),
+    # Inside photos, one by rename may be lost in the last microseconds: decision 0075.
+    [("embed", in_place), ("sidecar", in_place), ("sidecar", by_rename)],
+)
 def test_no_edit_is_lost(
     tmp_path: Path, mode: Literal["embed", "sidecar"], save: Callable[[Path, bytes], None]
 ) -> None:
