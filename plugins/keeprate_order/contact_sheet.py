@@ -26,6 +26,7 @@ from keeprate.plugin_api import (
 )
 from keeprate.safe_files import FileChangedError, read_file, remove_file, replace_file, sweep_temporaries
 from keeprate_order import thumbnails
+from keeprate_order.places import missing_folder
 from keeprate_order.selection import Section
 from keeprate_order.settings import SHEET_MAXIMUM_PHOTOS
 from keeprate_order.sheet_pages import OURS, THUMBNAILS, Sheet, pages_of
@@ -159,6 +160,9 @@ class ContactSheet:
         return nothing_left and not os.path.lexists(self.page)
 
     def _reason_to_refuse(self) -> str | None:
+        reason = missing_folder(self.page.parent, self._library)
+        if reason is not None:
+            return reason
         if os.path.lexists(self.page) and _page_content(self.page) is None:
             return "this page was not made by keeprate; choose another file name"
         if not os.path.lexists(self.files):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote, unquote_to_bytes
 
 from keeprate.plugin_api import (
     Change,
@@ -25,6 +26,7 @@ from keeprate.plugin_api import (
     UndoOutcome,
 )
 from keeprate.safe_files import FileChangedError, create_file, read_file, remove_file, replace_file
+from keeprate_order.places import missing_folder
 
 _MAXIMUM_BYTES = 512 << 20  # a million paths of the longest kind that people have
 
@@ -56,16 +58,29 @@ class ListFile(ABC):
         """The whole file."""
 
     @abstractmethod
-    def is_ours(self, content: bytes, last_written: bytes | None) -> bool:
-        """Whether a file with this content may be replaced; `last_written`: the digest that the journal remembers."""
+    def reason_to_leave(self, content: bytes, last_written: bytes | None) -> str | None:
+        """Why a file with this content must not be replaced, or None; `last_written`: the `state` in the journal."""
+
+    def state(self, content: bytes) -> bytes:
+        """What the journal holds of a content."""
+        return _digest(content)
+
+    def standing(self) -> bytes | None:
+        """The state of what stands, encoded as in `ListChange.before`."""
+        content = _content(self.path)
+        return None if content is None else self.state(content)
 
     def plan(self, photos: Sequence[ScoredPhoto], last_written: LastWritten) -> Iterator[ListChange | Skipped]:
         """At most one change, and a word on each photo whose path the format cannot hold."""
         standing = _content(self.path)
         if standing is None and not photos:
             return
-        if standing is not None and not self.is_ours(standing, last_written(self.path, self.field)):
-            yield Skipped(self.path, f"this {self.what} was not made by keeprate; choose another file name")
+        if standing is None:
+            reason = missing_folder(self.path.parent, self.library)
+        else:
+            reason = self.reason_to_leave(standing, last_written(self.path, self.field))
+        if reason is not None:
+            yield Skipped(self.path, reason)
             return
         lines: list[bytes] = []
         for photo in photos:
@@ -79,8 +94,8 @@ class ListFile(ABC):
             yield ListChange(
                 path=self.path,
                 field=self.field,
-                before=None if standing is None else _digest(standing),
-                after=_digest(content),
+                before=None if standing is None else self.state(standing),
+                after=self.state(content),
                 summary=f"{self.what} of {len(lines)} photos",
                 content=content,
             )
@@ -89,16 +104,19 @@ class ListFile(ABC):
         """Write the list.
 
         Raises:
-            MarkRefusedError: the file has changed since the plan.
+            MarkRefusedError: the file has changed since the plan, or its folder is not there.
             OSError: it cannot be written; the old one is intact.
         """
+        reason = missing_folder(self.path.parent, self.library)
+        if reason is not None:
+            raise MarkRefusedError(reason)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if change.before is None:
                 create_file(self.path, change.content)
                 return
             content, state = read_file(self.path, maximum_bytes=_MAXIMUM_BYTES)
-            if _digest(content) != change.before:
+            if self.state(content) != change.before:
                 raise MarkRefusedError(f"{self.path} has changed since this was planned")
             replace_file(self.path, change.content, seen=state)
         except (FileExistsError, FileNotFoundError, FileChangedError) as error:
@@ -113,7 +131,7 @@ class ListFile(ABC):
         standing = _content(self.path)
         if standing is None:
             return UndoOutcome.GONE
-        if not self.is_ours(standing, entry.after):
+        if self.reason_to_leave(standing, entry.after) is not None:
             return UndoOutcome.NOT_OURS
         try:
             remove_file(self.path, expected=standing)
@@ -122,15 +140,23 @@ class ListFile(ABC):
         return UndoOutcome.RESTORED if entry.before is None else UndoOutcome.REMOVED_OURS
 
 
-def is_written(content: bytes, last_written: bytes | None) -> bool:
-    """Whether `content` is, to the byte, what the journal remembers."""
-    return last_written is not None and _digest(content) == last_written
+def not_ours(what: str) -> str:
+    return f"this {what} was not made by keeprate; choose another file name"
 
 
-def standing_digest(path: Path) -> bytes | None:
-    """What stands at `path`, encoded as in `ListChange.before`."""
-    content = _content(path)
-    return None if content is None else _digest(content)
+def library_line(library: LibraryPlace) -> bytes:
+    """A comment line that says whose list it is, for formats that have such lines."""
+    return f"#library {quote(library.name)} {quote(os.fsencode(library.root))}\n".encode("ascii")
+
+
+def other_library(what: str, content: bytes, header: bytes, library: LibraryPlace) -> str | None:
+    """Why a list that begins with `header` is another library's, or None: it is ours, or does not say whose it is."""
+    match content[len(header) :].split(b"\n", 1)[0].split(b" "):
+        case [b"#library", name, root]:
+            theirs = unquote_to_bytes(name).decode(errors="replace")
+            if theirs != library.name and unquote_to_bytes(root) != os.fsencode(library.root):
+                return f"this {what} is that of the library {theirs!r}; choose another file name"
+    return None
 
 
 def is_utf8(path: bytes) -> bool:

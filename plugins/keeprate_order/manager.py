@@ -20,7 +20,7 @@ from keeprate.plugin_api import (
     Skipped,
     UndoOutcome,
 )
-from keeprate_order import contact_sheet, geeqie, list_file, mtimes, playlist, view_folder, view_marker
+from keeprate_order import contact_sheet, geeqie, mtimes, playlist, view_folder, view_marker
 from keeprate_order.contact_sheet import ContactSheet, SheetChange
 from keeprate_order.geeqie import GeeqieCollection
 from keeprate_order.list_file import ListChange, ListFile
@@ -65,7 +65,7 @@ class OrderManager(PhotoManager):
             case contact_sheet.FIELD:
                 return view_marker.standing_state(contact_sheet.files_folder(entry.path))
             case geeqie.FIELD | playlist.FIELD:
-                return list_file.standing_digest(entry.path)
+                return self._list(entry.field, entry.path).standing()
             case mtimes.FIELD:
                 return mtimes.standing_time(entry)
         raise MarkRefusedError(f"{entry.field!r} is not a field of the photo manager order")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from keeprate.plugin_api import LibraryPlace
-from keeprate_order.list_file import ListFile, is_utf8, is_written, relative_or_not
+from keeprate_order.list_file import ListFile, is_utf8, library_line, not_ours, other_library, relative_or_not
 
 FIELD = "playlist"
 _WITH_COMMENTS = (".m3u", ".m3u8")
@@ -41,9 +41,12 @@ class Playlist(ListFile):
         return (b"./" if path[:1] in (b"#", b"-", b" ") else b"") + path + b"\n"
 
     def content(self, lines: Sequence[bytes]) -> bytes:
-        return (_HEADER if self._suffix in _WITH_COMMENTS else b"") + b"".join(lines)
+        header = _HEADER + library_line(self.library) if self._suffix in _WITH_COMMENTS else b""
+        return header + b"".join(lines)
 
-    def is_ours(self, content: bytes, last_written: bytes | None) -> bool:
-        if self._suffix in _WITH_COMMENTS:
-            return content.startswith(_HEADER)
-        return is_written(content, last_written)
+    def reason_to_leave(self, content: bytes, last_written: bytes | None) -> str | None:
+        if self._suffix not in _WITH_COMMENTS:
+            return None if self.state(content) == last_written else not_ours(self.what)
+        if not content.startswith(_HEADER):
+            return not_ours(self.what)
+        return other_library(self.what, content, _HEADER, self.library)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, ScoredPhoto, Skipped, UndoOutcome
 from keeprate_order.numbering import renumbered
+from keeprate_order.places import missing_folder
 from keeprate_order.selection import Section
 from keeprate_order.view_links import (
     OurLink,
@@ -207,7 +208,7 @@ class ViewFolder:
         if root.is_relative_to(folder):
             return "the view folder would hold the library itself; choose a folder of its own"
         if not folder.exists():
-            return None
+            return missing_folder(self.folder, self._library)
         if not folder.is_dir():
             return "a file stands where the view folder should be"
         marker = read_marker(folder)

@@ -39,7 +39,8 @@ def test_the_format_is_geeqies(manager: OrderManager, journal: Journal, collecti
     lines = collection.read_text().splitlines()
     assert lines[0] == "#Geeqie collection"
     assert lines[1].startswith("#made by keeprate")
-    assert lines[2:] == ['"/photos/a.jpg"', '"/photos/2026/b b.jpg"', "#end"]
+    assert lines[2] == "#library camera/raw /photos"
+    assert lines[3:] == ['"/photos/a.jpg"', '"/photos/2026/b b.jpg"', "#end"]
     assert journal.run(manager, [B, A]) == []
 
 
@@ -98,7 +99,13 @@ def test_a_collection_of_the_users_is_refused(manager: OrderManager, journal: Jo
     ("listed", "ours"),
     [
         (b'"/photos/keep/a.jpg"\n"/photos/2026/b b.jpg"\n', True),  # a photo was moved inside Geeqie
+        (b'"/photos/2026/b b.jpg"\n', True),  # one was deleted there
+        (b'"/photos/keep/x.jpg"\n"/photos/keep/y.jpg"\n', True),  # both were moved
         (b"", True),
+        (b'"/photos/2026/b b.jpg"\n"/photos/a.jpg"\n', False),  # the user arranged it and saved
+        (b'"/photos/2026/b b.jpg"\n"/photos/keep/a.jpg"\n', False),
+        (b'"/photos/a.jpg"\n"/photos/2026/b b.jpg"\n"/photos/c.jpg"\n', False),  # added one and saved
+        (b'"/photos/a.jpg"\n"/photos/a.jpg"\n', False),
         (b'"/photos/a.jpg"\n"/holiday/mine.jpg"\n', False),  # the user added a picture of their own
         (b'"/photos-of-another/a.jpg"\n', False),
     ],
@@ -115,6 +122,16 @@ def test_a_collection_that_geeqie_rewrote(
     outcomes = journal.undo_all(manager)
     assert collection.exists() == (not ours)
     assert outcomes == ([UndoOutcome.REMOVED_OURS, UndoOutcome.GONE] if ours else [UndoOutcome.NOT_OURS])
+
+
+def test_the_collection_of_another_library(journal: Journal, manager: OrderManager, collection: Path) -> None:
+    journal.run(manager, [A])
+    other = LibraryPlace("caf\u00e9 \udce9", Path("/other"))
+    assert Journal(other).run(OrderManager(other, OrderSettings(geeqie_collection=str(collection))), [A]) == []
+    moved = LibraryPlace("camera/raw", Path("/mnt/photos"))
+    theirs = Journal(moved)
+    manager = OrderManager(moved, OrderSettings(geeqie_collection=str(collection)))
+    assert theirs.run(manager, [scored(Path("/mnt/photos/a.jpg"), 0.9)]), "a library may move"
 
 
 def test_an_entirely_different_file_in_its_place_is_not_ours(
