@@ -38,6 +38,10 @@ LastWritten = Callable[[Path, str], bytes | None]
 """(path, field) -> the `after` of the latest standing journal entry for that place, or None."""
 
 
+BeforeUs = Callable[[str, str], bytes | None]
+"""(content key, field) -> what stood there before keeprate first wrote to that photo, or None if nobody knows."""
+
+
 class MarkRefusedError(Exception):
     """The change was not made, for a reason that a person can read; everything stands as it stood."""
 
@@ -94,6 +98,9 @@ class UserMarks:
     """A flag: `accepted`, `rejected` or `pending`."""
     keywords: tuple[str, ...] = ()
     """Sorted, each once; parents of a hierarchical one before it with `|` between."""
+    of_keys: tuple[str, ...] = ()
+    """Content keys of other pictures that what keeprate once wrote into these places names: this file was made from
+    one of theirs (an export), and what keeprate gave to them may stand here as well. Empty where nothing is said."""
 
     def shown(self) -> tuple[Shown, ...]:
         """The same, value by value."""
@@ -170,6 +177,10 @@ def _unwatched(_photo: Path) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def _nobody_knows(_content_key: str, _field: str) -> bytes | None:
+    return None
+
+
 OfHead = Callable[[str], "MarkRequest | None"]
 
 
@@ -191,6 +202,7 @@ class MarkRequest:
     last_written: LastWritten
     of_head: OfHead = _no_other_head
     """Head name -> the same photos as another head of this library scores them; None if it has no scores."""
+    before_us: BeforeUs = _nobody_knows
     opening: Opening = _unwatched
     """To be held by `plan` and `apply` around whatever decodes a photo file that is not the place of the change."""
 
