@@ -313,6 +313,13 @@ class PhotoManager(ABC):
         """Folders that hold nothing but what this photo manager made: never watched, never walked."""
         return ()
 
+    def shows(self, entry: JournalEntry) -> tuple[Shown, ...]:  # noqa: ARG002
+        """What viewers could take for a value of the user's while `before` or `after` of an entry stood (`Change.shows`).
+
+        Asked once of entries that an earlier keeprate made. What cannot be understood shows nothing.
+        """
+        return ()
+
     def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:  # noqa: ARG002
         """Files other than the photo itself where marks of it may stand: those of the names `beside` in its folder.
 

@@ -45,7 +45,7 @@ class OrderManager(PhotoManager):
                 yield from self._plan_view(view, request)
         if self._settings.touch_mtime:
             photos = chosen(request.photos, reviewed=self._settings.reviewed)
-            yield from mtimes.plan_times(photos if self._settings.best_first else photos[::-1])
+            yield from mtimes.plan_times(photos if self._settings.best_first else photos[::-1], request)
 
     def apply(self, change: Change) -> None:
         match change:
@@ -55,8 +55,10 @@ class OrderManager(PhotoManager):
                 self._contact_sheet(change.path).apply(change)
             case ListChange():
                 self._list(change.field, change.path).apply(change)
-            case _:
+            case mtimes.TimeChange():
                 mtimes.apply_time(change)
+            case _:
+                raise MarkRefusedError(f"{change.field!r} is not a change of the photo manager order")
 
     def standing(self, entry: JournalEntry) -> bytes | None:
         match entry.field:

@@ -6,7 +6,8 @@ given back only while ours still stands. A file with a second hard link is left 
 anywhere, and its time would change there too.
 
 Our times are seconds after `BASE_NS`, whose odd fraction of a second makes them recognisable without the
-journal, also after a photo was renamed. No photo's content is read, no access time changed.
+journal, also after a photo was renamed or copied with its time: what the journal gives back later is never one of
+them, but the photo's own. No photo's content is read, no access time changed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,19 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from keeprate.plugin_api import Change, JournalEntry, MarkRefusedError, PhotoFile, ScoredPhoto, Skipped, UndoOutcome
+from keeprate.plugin_api import (
+    Change,
+    JournalEntry,
+    MarkRefusedError,
+    MarkRequest,
+    PhotoFile,
+    ScoredPhoto,
+    Skipped,
+    UndoOutcome,
+)
 from keeprate_order.numbering import renumbered
 
 FIELD = "mtime"
@@ -29,7 +40,15 @@ _LARGEST_NUMBER = 10**9
 _ANY_WRITE_BIT = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
-def plan_times(photos: Sequence[ScoredPhoto]) -> Iterator[Change | Skipped]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeChange(Change):
+    """The file shall have this time."""
+
+    seen_ns: int
+    """The time that it had when this was planned; `before` is the one to give back."""
+
+
+def plan_times(photos: Sequence[ScoredPhoto], request: MarkRequest) -> Iterator[Change | Skipped]:
     """A change for each file whose time does not fit the order of `photos` (the first gets the newest)."""
     files: list[tuple[PhotoFile, float, int]] = []
     for photo in photos:
@@ -49,25 +68,38 @@ def plan_times(photos: Sequence[ScoredPhoto]) -> Iterator[Change | Skipped]:
     for (file, score, mtime_ns), number in zip(files, numbers, strict=True):
         wanted_ns = BASE_NS + number * _SECOND_NS
         if wanted_ns != mtime_ns:
-            yield Change(
+            before = _to_give_back(file, mtime_ns, request)
+            if before is None:
+                yield Skipped(file.path, "its time was set by keeprate, and nobody knows the one it had before")
+                continue
+            yield TimeChange(
                 path=file.path,
                 field=FIELD,
-                before=str(mtime_ns).encode("ascii"),
+                before=before,
                 after=str(wanted_ns).encode("ascii"),
                 summary=f"modification time, for the order: score {score:.2f}",
                 content_key=file.content_key,
                 touches_photo=True,
+                seen_ns=mtime_ns,
             )
 
 
-def apply_time(change: Change) -> None:
+def _to_give_back(file: PhotoFile, mtime_ns: int, request: MarkRequest) -> bytes | None:
+    """What the journal shall hold as the time before ours; None if it cannot be told."""
+    seen = str(mtime_ns).encode("ascii")
+    if _number_of(mtime_ns) is None or request.last_written(file.path, FIELD) == seen:
+        return seen  # the photo's own, or the last of a chain of ours that ends there
+    return request.before_us(file.content_key, FIELD)
+
+
+def apply_time(change: TimeChange) -> None:
     """Set the time that `change` wants.
 
     Raises:
         MarkRefusedError: the file is not as it was when this was planned, or its file system rounds times.
         OSError: it cannot be opened or touched; its time is the old one.
     """
-    before, after = _nanoseconds(change.before), _nanoseconds(change.after)
+    before, after = change.seen_ns, _nanoseconds(change.after)
     with _opened(change.path) as descriptor:
         status = os.fstat(descriptor)
         reason = _reason_to_leave(status)
@@ -90,7 +122,7 @@ def standing_time(entry: JournalEntry) -> bytes | None:
 
 
 def undo_time(entry: JournalEntry) -> UndoOutcome:
-    """Give the old time back to the file that still bears ours.
+    """Give the old time back to the file that still bears ours, and to copies of it that took our time along.
 
     Raises:
         MarkRefusedError: the file was changed this moment.
@@ -98,14 +130,15 @@ def undo_time(entry: JournalEntry) -> UndoOutcome:
     """
     before, after = _nanoseconds(entry.before), _nanoseconds(entry.after)
     files = _files_of(entry)
-    for path, status in files:
-        if status.st_mtime_ns == after:
-            with _opened(path) as descriptor:
-                now = os.fstat(descriptor)
-                if now.st_mtime_ns != after:
-                    raise MarkRefusedError(f"{path} is being changed by another program")
-                os.utime(descriptor, ns=(now.st_atime_ns, before))
-            return UndoOutcome.RESTORED
+    ours = [path for path, status in files if status.st_mtime_ns == after]
+    for path in ours:
+        with _opened(path) as descriptor:
+            now = os.fstat(descriptor)
+            if now.st_mtime_ns != after:
+                raise MarkRefusedError(f"{path} is being changed by another program")
+            os.utime(descriptor, ns=(now.st_atime_ns, before))
+    if ours:
+        return UndoOutcome.RESTORED
     return UndoOutcome.NOT_OURS if files else UndoOutcome.GONE
 
 

@@ -93,6 +93,16 @@ def last_written(catalog: Catalog, manager: str, path: Path, field: str) -> byte
     return row[0] if row else None
 
 
+def before_ours(catalog: Catalog, manager: str, field: str) -> dict[str, bytes]:
+    """What stood before the first of the standing entries of each photo (content key), where something did."""
+    rows = catalog.conn.execute(
+        "SELECT content_key, before FROM journal WHERE state = 'done' AND manager = ? AND field = ? "
+        "AND content_key IS NOT NULL AND before IS NOT NULL ORDER BY id DESC",
+        (manager, field),
+    )
+    return dict(rows.fetchall())
+
+
 def standing(catalog: Catalog, *, run_id: int | None = None) -> list[Entry]:
     """Done entries, newest first: the order in which they are taken back.
 

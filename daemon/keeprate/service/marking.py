@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import overload
 
@@ -238,7 +239,12 @@ def _write_library(
 ) -> None:
     catalog = session.catalog
     step = f"write {name}"
-    request = replace(request, last_written=lambda path, field_: journal.last_written(catalog, name, path, field_))
+    before_ours = cache(partial(journal.before_ours, catalog, name))
+    request = replace(
+        request,
+        last_written=partial(journal.last_written, catalog, name),
+        before_us=lambda key, field_: before_ours(field_).get(key),
+    )
     changes = _changes(session, library.name, name, manager.plan(request), tally, without)
     if run_id is None:
         for change in changes:

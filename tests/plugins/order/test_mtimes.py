@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,9 +77,10 @@ def test_one_photo_elsewhere_is_one_touch_also_after_renames(
 ) -> None:
     photos = [photo(library, str(number), number / 20) for number in range(20)]
     journal.run(manager, photos)
-    renamed = [scored(item.path.rename(item.path.with_name(f"IMG_{item.path.name}")), item.score) for item in photos]
-    renamed[7] = scored(renamed[7].path, 0.99)
-    assert [change.path for change in journal.run(manager, renamed)] == [renamed[7].path]
+    renamed = [replace(item, path=item.path.rename(item.path.with_name(f"IMG_{item.path.name}"))) for item in photos]
+    renamed[7] = replace(renamed[7], score=0.99)
+    [change] = journal.run(manager, renamed)
+    assert (change.path, change.before) == (renamed[7].path, str(TAKEN_NS + 1).encode()), "its own time is given back"
     assert newest_first(library)[0] == renamed[7].path.name
 
 
@@ -207,6 +209,38 @@ class TestUndo:
         assert manager.standing(entry) == change.after
         assert manager.undo(entry) is UndoOutcome.RESTORED
         assert moved.stat().st_mtime_ns == TAKEN_NS + 1
+
+    def test_a_copy_that_took_our_time_along_gets_the_photos_own(
+        self, library: LibraryPlace, manager: OrderManager, journal: Journal
+    ) -> None:
+        first, second = photo(library, "a", 0.9), photo(library, "b", 0.1)
+        journal.run(manager, [first, second])
+        copy = library.root / "copy of b"
+        shutil.copy2(second.path, copy)
+        journal.run(manager, [first, replace(second, other_paths=(copy,))])
+        third = library.root / "another copy of b"  # never looked at since
+        shutil.copy2(second.path, third)
+        keys = dict.fromkeys(journal.content_keys)
+        assert len(keys) == 2
+        for entry in reversed(journal.entries):
+            lying = (first.path,) if entry.path == first.path else (second.path, copy, third)
+            manager.undo(replace(entry, photo_paths=lying))
+        assert {path.stat().st_mtime_ns for path in library.root.iterdir()} == {TAKEN_NS + 1}
+
+    def test_a_time_of_ours_that_no_journal_knows_is_left(
+        self, library: LibraryPlace, manager: OrderManager, journal: Journal
+    ) -> None:
+        photos = [photo(library, name, score) for name, score in zip("abc", (0.9, 0.5, 0.1), strict=True)]
+        journal.run(manager, photos)
+        times = {path: path.stat().st_mtime_ns for path in library.root.iterdir()}
+        another = Journal(library)
+        new = photo(library, "d", 0.3)
+        assert [change.path for change in another.run(manager, [*photos[::-1], new])] == [new.path]
+        photos = [replace(item, score=1 - item.score) for item in photos]
+        another.run(manager, photos)
+        assert all("nobody knows" in item.reason for item in another.skipped)
+        another.undo_all(manager)
+        assert {path: path.stat().st_mtime_ns for path in times} == times
 
     def test_a_deleted_photo_is_gone(self, library: LibraryPlace, manager: OrderManager, journal: Journal) -> None:
         item = photo(library, "a", 0.5)
