@@ -62,8 +62,13 @@ def gather(
 
 def journal_fields(last_written: LastWritten, path: Path, kind: PlaceKind) -> ScoreFields | None:
     """Our properties as the journal remembers to have written them to a place."""
+    return fields_in(kind, last_written(path, kind))
+
+
+def fields_in(kind: PlaceKind, entry: bytes | None) -> ScoreFields | None:
+    """Our properties in what the journal keeps of a place."""
     try:
-        return fields_of(decode(kind, last_written(path, kind)))
+        return fields_of(decode(kind, entry))
     except ValueError:
         return None
 

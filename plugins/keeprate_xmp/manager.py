@@ -22,12 +22,14 @@ from keeprate.plugin_api import (
     PhotoFile,
     PhotoManager,
     ScoredPhoto,
+    Shown,
     Skipped,
     UndoOutcome,
     UserMarks,
 )
 from keeprate.safe_files import FileChangedError
 from keeprate_xmp.embedded_marks import JPEG_SUFFIXES, EmbeddedMarks
+from keeprate_xmp.gathering import fields_in
 from keeprate_xmp.guards import MOUNTED_READ_ONLY, is_mounted_read_only, reason_to_leave_folder
 from keeprate_xmp.jpeg import JpegError
 from keeprate_xmp.packet import PacketError
@@ -85,6 +87,10 @@ class XmpManager(PhotoManager):
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         with _refusing():
             return self._marks(entry.field).undo(entry)
+
+    def shows(self, entry: JournalEntry) -> tuple[Shown, ...]:
+        stood = (fields_in(PlaceKind(entry.field), content) for content in (entry.before, entry.after))
+        return tuple(dict.fromkeys(shown for fields in stood if fields is not None for shown in fields.shown()))
 
     def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:
         return names_that_speak_of(photo, beside)

@@ -27,7 +27,7 @@ class Library:
     def add(self, at: float, value: int | None, *, folder: str = "/p", born: bool = True,
             decision: Decision | None = None, first_at: float | None = None) -> str:  # fmt: skip
         key = f"k{len(self.readings)}"
-        self.readings.append(FirstReading(key, "camera", folder, at if first_at is None else first_at))
+        self.readings.append(FirstReading(key, "camera", folder, at if first_at is None else first_at, 0.0))
         if value is not None:
             self.values.append(SaidValue(key, stars(value), "camera", at, born, decision))
         return key

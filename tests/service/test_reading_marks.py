@@ -257,6 +257,62 @@ def test_what_is_ignored_is_not_asked_again(session: Session, root: Path) -> Non
     assert said(session) == {"IMG_0003.jpg": ("keep", "rating")}, "another value is another matter"
 
 
+def test_what_is_ignored_and_set_again_is_a_new_act(session: Session, root: Path) -> None:
+    (photo,) = photos(root, 1)
+    look(session)
+    (key,) = photos_of(session, [photo])
+    with session.catalog.db.atomic():
+        given_marks.record(session.catalog, [(key, Shown(Channel.RATING, "4"))], at=0.0)
+    note(photo, rating=4)
+    look(session)
+    answer(session, [], Decision.IGNORED, everything=True)
+    away = photo.rename(photo.with_name("elsewhere.jpg"))
+    look(session)
+    note(away, rating=4)
+    assert look(session).held == 0, "the file had lost its note, nobody took the stars away"
+    note(away)
+    look(session)
+    note(away, rating=4)
+    assert look(session).held == 1, "taken away and set again: an act, to be asked about like any echo"
+
+
+def test_rated_photos_that_come_back_from_a_backup_are_the_same(session: Session, root: Path) -> None:
+    paths = photos(root, 25)
+    for number, path in enumerate(paths):
+        place = note(path, rating=5)
+        os.utime(place, (number * 86_400, 0))
+    for number, path in enumerate(paths):
+        folder = root / "in" / str(number // 3)
+        folder.mkdir(exist_ok=True)
+        for file in (path, Path(f"{path}.marks")):
+            file.rename(folder / file.name)
+    assert look(session).labels == 25
+    shutil.copytree(root / "in", root.parent / "backup")
+    shutil.rmtree(root / "in")
+    look(session)
+    shutil.copytree(root.parent / "backup", root / "in", copy_function=shutil.copyfile)
+    found = look(session)
+    assert (found.read, found.labels, found.held) == (25, 0, 0)
+    assert len(said(session)) == 25
+
+
+def test_a_batch_that_arrives_in_pieces_is_held_when_it_is_recognised(session: Session, root: Path) -> None:
+    paths = photos(root, 60)
+    moment = 1_000_000_000.0
+
+    def rate(some: list[Path]) -> None:
+        for number, path in enumerate(some):
+            os.utime(note(path, rating=1), (moment + number * 0.01, moment + number * 0.01))
+
+    look(session)
+    rate(paths[:15])
+    assert look(session).labels == 15
+    rate(paths[15:25])
+    found = look(session)
+    assert (found.labels, found.held) == (15, 25), "taken back, and asked about in the same pass"
+    assert said(session) == {}
+
+
 def test_a_folder_that_moves_before_the_answer_is_still_the_same_batch(session: Session, root: Path) -> None:
     for number, path in enumerate(photos(root, 25)):
         place = note(path, rating=1)

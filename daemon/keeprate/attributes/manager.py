@@ -121,6 +121,17 @@ class AttributeManager(PhotoManager):
         journal = Attributes.decoded(last_written(photo.path, FIELD)) if here.values else Attributes({})
         return self.user_marks(self._scheme.users(here, journal, photo.content_key))
 
+    def shows(self, entry: JournalEntry) -> tuple[Shown, ...]:
+        found: dict[Shown, None] = {}
+        for content in (entry.before, entry.after):
+            try:
+                claim = self._scheme.claim_in(Attributes.decoded(content))
+            except MarkRefusedError:
+                continue
+            for channel, value in (claim.wrote if claim is not None else {}).items():
+                found.update(dict.fromkeys(self.shown(channel, value)))
+        return tuple(found)
+
     @abstractmethod
     def user_marks(self, values: Mapping[str, bytes]) -> UserMarks:
         """What the user's values, by channel name, say."""

@@ -81,7 +81,8 @@ CREATE TABLE first_readings (         -- when the marks of a photo were first re
     content_key   TEXT PRIMARY KEY,
     library       TEXT NOT NULL,
     folder        TEXT NOT NULL,      -- where it lay
-    placed_at     REAL NOT NULL       -- mtime of the file, or of its latest sidecar
+    placed_at     REAL NOT NULL,      -- mtime of the file, or of its latest sidecar
+    read_at       REAL NOT NULL
 ) STRICT;
 
 CREATE TABLE said_values (            -- every value that was ever read as the user's
@@ -112,6 +113,17 @@ CREATE TABLE given_marks (            -- every value that keeprate ever showed f
     first_at      REAL NOT NULL,
     PRIMARY KEY (content_key, channel, value)
 ) STRICT;
+
+CREATE TABLE carried_keys (           -- whose marks of ours a file carries: that of the photo it was exported from
+    content_key   TEXT NOT NULL,
+    carried       TEXT NOT NULL,
+    PRIMARY KEY (content_key, carried)
+) STRICT;
+
+CREATE TABLE journal_to_recall (      -- entries older than given_marks: what they showed is still to be told
+    id            INTEGER PRIMARY KEY
+) STRICT;
+INSERT INTO journal_to_recall SELECT id FROM journal WHERE state <> 'dropped' AND content_key IS NOT NULL;
 """
 
 _COMPANIONS = """

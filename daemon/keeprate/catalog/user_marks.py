@@ -8,6 +8,7 @@ made from: only a change of what marks say is an act.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -79,6 +80,8 @@ class FirstReading:
     library: str
     folder: str
     placed_at: float
+    """When the file, or its latest sidecar, was written; unix seconds, as the next."""
+    read_at: float
 
 
 def signatures(catalog: Catalog, library: str, below: str | None = None) -> dict[str, str]:
@@ -116,27 +119,45 @@ def forget_files(catalog: Catalog, paths: Iterable[str]) -> None:
 
 
 def store(catalog: Catalog, reading: FileReading) -> None:
-    """Take over what was read about one file. Call within a transaction."""
-    found = {manager: _storable(marks) for manager, marks in reading.marks.items()}
-    standing = {shown for _, marks in of_photo(catalog, reading.content_key) for shown in marks.shown()}
-    for manager, marks in found.items():
-        _store_marks(catalog, reading, manager, marks)
+    """Take over what was read about one file. Call within a transaction.
+
+    A value that comes back with its file (from a backup, from the trash) is the one that it was, at the moment it was;
+    one that was seen to be taken away, while the file was there, is a new one when it is set again.
+    """
+    before = _standing(catalog, reading.content_key)
+    for manager, marks in reading.marks.items():
+        _store_marks(catalog, reading, manager, _storable(marks))
+    after = _standing(catalog, reading.content_key)
     note_signature(catalog, reading.path, reading.library, reading.signature)
     first = catalog.conn.execute(
-        "INSERT INTO first_readings (content_key, library, folder, placed_at) VALUES (?, ?, CAST(? AS TEXT), ?) "
-        "ON CONFLICT DO NOTHING",
-        (reading.content_key, reading.library, path_bytes(reading.folder), reading.placed_at),
+        "INSERT INTO first_readings (content_key, library, folder, placed_at, read_at) "
+        "VALUES (?, ?, CAST(? AS TEXT), ?, ?) ON CONFLICT DO NOTHING",
+        (reading.content_key, reading.library, path_bytes(reading.folder), reading.placed_at, time.time()),
     ).rowcount
-    new = {shown for marks in found.values() for shown in marks.shown()} - standing
+    catalog.conn.executemany(
+        "DELETE FROM said_values WHERE content_key = ? AND channel = ? AND value = ? AND decision IS NOT 'accepted'",
+        [(reading.content_key, str(one.channel), one.value) for one in before - after],
+    )
     catalog.conn.executemany(
         "INSERT INTO said_values (content_key, channel, value, library, placed_at, born) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET library = excluded.library, placed_at = excluded.placed_at, born = excluded.born",
-        [(reading.content_key, str(one.channel), one.value, reading.library, reading.placed_at, first) for one in new],
+        "ON CONFLICT DO UPDATE SET library = excluded.library",
+        [
+            (reading.content_key, str(one.channel), one.value, reading.library, reading.placed_at, first)
+            for one in after - before
+        ],
+    )
+    catalog.conn.executemany(
+        "INSERT INTO carried_keys (content_key, carried) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(reading.content_key, key) for marks in reading.marks.values() for key in marks.of_keys],
     )
 
 
+def _standing(catalog: Catalog, content_key: str) -> set[Shown]:
+    return {shown for _, marks in of_photo(catalog, content_key) for shown in marks.shown()}
+
+
 def _store_marks(catalog: Catalog, reading: FileReading, manager: str, marks: UserMarks) -> None:
-    if marks == UserMarks():
+    if not marks.shown():
         catalog.conn.execute(
             "DELETE FROM user_marks WHERE path = CAST(? AS TEXT) AND manager = ?", (path_bytes(reading.path), manager)
         )
@@ -202,8 +223,13 @@ def said_values(catalog: Catalog) -> list[SaidValue]:
 
 
 def first_readings(catalog: Catalog) -> list[FirstReading]:
-    rows = catalog.conn.execute("SELECT content_key, library, folder, placed_at FROM first_readings")
+    rows = catalog.conn.execute("SELECT content_key, library, folder, placed_at, read_at FROM first_readings")
     return [FirstReading(*row) for row in rows]
+
+
+def carried_keys(catalog: Catalog) -> list[tuple[str, str]]:
+    """(content key of a photo, content key of another whose marks by keeprate its file once carried)."""
+    return list(catalog.conn.execute("SELECT content_key, carried FROM carried_keys"))
 
 
 def hold(catalog: Catalog, held: Sequence[HeldValue]) -> None:

@@ -15,6 +15,7 @@ from keeprate.catalog import Catalog, files, journal, problems, user_marks
 from keeprate.catalog.user_marks import FileReading
 from keeprate.plugin_api import LastWritten, MarkRefusedError, PhotoFile, PhotoManager, UserMarks
 from keeprate.service.managers import readers_for
+from keeprate.service.recalling_given import recall_given
 from keeprate.service.session import Session
 from keeprate.service.tasks import ReadMarksOutcome, ReadMarksTask
 from keeprate.service.worker import Working
@@ -38,6 +39,7 @@ def read(session: Session, task: ReadMarksTask, working: Working) -> ReadMarksOu
     library = session.config.library_named(task.library)
     assert library is not None  # noqa: S101 (parent and worker read the same config)
     catalog = session.catalog
+    recall_given(session)
     readers = readers_for(library)
     done = failed = 0
     for start in range(0, len(task.paths), STORED_TOGETHER):
