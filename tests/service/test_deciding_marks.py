@@ -133,4 +133,8 @@ def test_held_votes_are_asked_about_where_a_label_would_follow() -> None:
     assert decided(held, labels=(label("keep", LabelSource.MOVE),)).asked == (), "the folder counts anyway"
     assert decided(held, vote("delete")).asked == (), "said by other marks anyway"
     assert decided(held, vote("keep", held=True)).asked == (), "nothing would follow from a contradiction"
-    assert told(decided(held, taken="delete", labels=(label("delete", LabelSource.RATING),))) == [WITHDRAWN]
+    learned = decided(held, taken="delete", labels=(label("delete", LabelSource.RATING),))
+    assert (told(learned), learned.asked) == ([WITHDRAWN], (held,)), "in the same pass"
+    place = label("delete", LabelSource.FOLDER)
+    back = decided(held, taken="delete", labels=(label("delete", LabelSource.RATING),), place=place)
+    assert (told(back), back.asked) == ([("a", "delete", "folder")], ()), "the folder says it"

@@ -110,13 +110,16 @@ def decide(head: str, votes: Iterable[Vote], before: SaidBefore, now: float) -> 
             conflicts.append(_conflict(free))
         said = free[0] if len(buckets) == 1 else None
         if said is None:
-            if not buckets:
-                asked += _asked(all_votes, leader, before)
+            standing = before.labels.get(leader, ())
             if before.taken.get(leader) is not None and leader in before.present and leader not in before.unsure:
-                labels += _withdrawn(leader, head, before, now)
+                withdrawn = _withdrawn(leader, head, before, now)
+                labels += withdrawn
                 taken[leader] = None
+                standing = _after(standing, withdrawn)
+            if not buckets:
+                asked += _asked(all_votes, leader, before, standing)
         elif _is_new(leader, said.bucket, before):
-            if _is_act(free, leader, before):
+            if _is_act(free, leader, before, before.labels.get(leader, ())):
                 labels.append(Label(leader, head, said.bucket, LabelSource.RATING, now, said.path))
             taken[leader] = said.bucket
     return Decision(tuple(labels), taken, tuple(conflicts), tuple(asked))
@@ -126,9 +129,8 @@ def _is_new(leader: str, bucket: str, before: SaidBefore) -> bool:
     return before.taken.get(leader) != bucket
 
 
-def _is_act(votes: Collection[Vote], leader: str, before: SaidBefore) -> bool:
-    """Whether a label follows from votes for one bucket that were not taken into account yet."""
-    standing = before.labels.get(leader, ())
+def _is_act(votes: Collection[Vote], leader: str, before: SaidBefore, standing: Collection[Label]) -> bool:
+    """Whether a label follows from votes for one bucket that were not taken into account yet, with these `standing`."""
     if any(label.content_key == leader and label.bucket == votes_bucket(votes) for label in standing):
         return False  # said already
     others = any(label.source != LabelSource.RATING for label in standing)
@@ -140,10 +142,18 @@ def votes_bucket(votes: Collection[Vote]) -> str:
     return next(iter(votes)).bucket
 
 
-def _asked(votes: list[Vote], leader: str, before: SaidBefore) -> list[Vote]:
+def _asked(votes: list[Vote], leader: str, before: SaidBefore, standing: Collection[Label]) -> list[Vote]:
     """Held votes, if they agree and a label would follow from them."""
     agree = len({vote.bucket for vote in votes}) == 1
-    return votes if agree and _is_act(votes, leader, before) else []
+    return votes if agree and _is_act(votes, leader, before, standing) else []
+
+
+def _after(standing: Collection[Label], withdrawn: Collection[Label]) -> list[Label]:
+    """The labels that count once some were taken back."""
+    changed = {label.content_key for label in withdrawn}
+    return [label for label in standing if label.content_key not in changed] + [
+        label for label in withdrawn if label.bucket is not None
+    ]
 
 
 def _withdrawn(leader: str, head: str, before: SaidBefore, now: float) -> list[Label]:
