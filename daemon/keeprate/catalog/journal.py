@@ -118,6 +118,24 @@ def standing(catalog: Catalog, *, run_id: int | None = None) -> list[Entry]:
     return [Entry(*row) for row in rows]
 
 
+def standing_fields(catalog: Catalog, library: str) -> list[tuple[str, str]]:
+    """(manager, field) of everything that stands in a library."""
+    rows = catalog.conn.execute(
+        "SELECT DISTINCT manager, field FROM journal WHERE state = 'done' AND library = ? ORDER BY 1, 2", (library,)
+    )
+    return rows.fetchall()
+
+
+def standing_of(catalog: Catalog, library: str, manager: str, field: str, *, of_photos: bool) -> list[Entry]:
+    """Done entries of one field, newest first; those that belong to a single photo only if asked for."""
+    rows = catalog.conn.execute(
+        f"SELECT {_COLUMNS} FROM journal WHERE state = 'done' AND library = ? AND manager = ? AND field = ? "
+        "AND (content_key IS NULL OR ?) ORDER BY id DESC",
+        (library, manager, field, of_photos),
+    )
+    return [Entry(*row) for row in rows]
+
+
 def count_standing(catalog: Catalog) -> int:
     """Places that carry a mark of ours now."""
     row = catalog.conn.execute(
