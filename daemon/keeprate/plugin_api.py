@@ -314,11 +314,23 @@ class PhotoManager(ABC):
         return ()
 
     def shows(self, entry: JournalEntry) -> tuple[Shown, ...]:  # noqa: ARG002
-        """What viewers could take for a value of the user's while `before` or `after` of an entry stood (`Change.shows`).
+        """What viewers could take for the user's while `before` or `after` of an entry stood (`Change.shows`).
 
         Asked once of entries that an earlier keeprate made. What cannot be understood shows nothing.
         """
         return ()
+
+    def places(self) -> tuple[Path, ...]:
+        """Files and folders that the settings name to be made here: no two settings may name one place."""
+        return ()
+
+    def wants(self, field: str, path: Path | None) -> bool:  # noqa: ARG002
+        """Whether the settings still ask for what was written as `field` at `path` (None: anywhere at all).
+
+        What they do not, `keeprate write` takes back with `undo`. Entries with a `content_key` are looked at only if
+        nothing of their field is wanted anywhere.
+        """
+        return True
 
     def mark_places(self, photo: Path, beside: Collection[str]) -> tuple[Path, ...]:  # noqa: ARG002
         """Files other than the photo itself where marks of it may stand: those of the names `beside` in its folder.

@@ -5,6 +5,7 @@ It decides nothing about files; the ways (`view_folder`, `playlist`, `contact_sh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -89,6 +90,31 @@ class OrderManager(PhotoManager):
         folders = [self._place(view.folder) for view in views if view.folder]
         sheets = [self._place(view.contact_sheet) for view in views if view.contact_sheet]
         return (*folders, *(contact_sheet.files_folder(page) for page in sheets))
+
+    def places(self) -> tuple[Path, ...]:
+        asked = list(self._asked())
+        beside = [contact_sheet.files_folder(place) for field, place in asked if field == contact_sheet.FIELD]
+        return (*(place for _, place in asked), *beside)
+
+    def wants(self, field: str, path: Path | None) -> bool:
+        if field == mtimes.FIELD:
+            return self._settings.touch_mtime
+        if path is None:
+            return any(field == asked for asked, _ in self._asked())
+        real = os.path.realpath(path)
+        return any(field == asked and real == os.path.realpath(place) for asked, place in self._asked())
+
+    def _asked(self) -> Iterator[tuple[str, Path]]:
+        """Every place that a view names, with its field."""
+        for view in self._settings.all_views:
+            if view.folder:
+                yield view_folder.FIELD, self._place(view.folder)
+            if view.playlist:
+                yield playlist.FIELD, self._place(view.playlist)
+            if view.geeqie_collection:
+                yield geeqie.FIELD, geeqie.collection_path(view.geeqie_collection, self.library)
+            if view.contact_sheet:
+                yield contact_sheet.FIELD, self._place(view.contact_sheet)
 
     def _plan_view(self, view: View, request: MarkRequest) -> Iterator[Change | Skipped]:
         try:

@@ -1,13 +1,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keeprate.config.edit import add_library
+from keeprate.config.load import load_config
 from keeprate.paths import locate_home
+from keeprate.service.embedding_run import embed_all
+from keeprate.service.scanning import scan
+from keeprate.service.scoring import score
 from keeprate.service.session import Session, open_session
+from support.judging import WorkerWithoutProcess, put_head
+from support.photos import write_photos
+
+MARKS = """
+[library.marks.order]
+view_folder = "by score"
+contact_sheet = "sheet.html"
+playlist = "list.m3u"
+"""
 
 
 @pytest.fixture
@@ -26,3 +40,17 @@ def session(root: Path) -> Iterator[Session]:
     add_library(home.config_file, {"name": "camera", "root": str(root)})
     with open_session(home) as opened:
         yield opened
+
+
+@pytest.fixture
+def marked(session: Session, root: Path, tmp_path: Path) -> Session:
+    """A library of ten photos, scored, whose config asks for a view folder, a contact sheet and a playlist."""
+    write_photos(root / "new", range(10))
+    config = session.home.config_file
+    config.write_text(config.read_text() + MARKS)
+    opened = replace(session, config=load_config(config))
+    scan(opened)
+    put_head(opened, tmp_path / "head")
+    embed_all(opened, WorkerWithoutProcess(opened))
+    score(opened)
+    return opened

@@ -5,31 +5,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keeprate.catalog import problems
-from keeprate.config.load import load_config
-from keeprate.service.embedding_run import embed_all
 from keeprate.service.marking_run import write_all
-from keeprate.service.scanning import scan
-from keeprate.service.scoring import score
 from keeprate.service.session import Reporter, Session
 from keeprate.service.tasks import Outcome, Task
 from keeprate.service.worker import perform
 from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
 from keeprate_order import contact_sheet, thumbnails, view_folder
-from support.judging import WorkerWithoutProcess, put_head
-from support.photos import write_photos
-
-MARKS = """
-[library.marks.order]
-view_folder = "by score"
-contact_sheet = "sheet.html"
-playlist = "list.m3u"
-"""
 
 
 class Died(BaseException):
@@ -61,20 +47,6 @@ class MortalWorker(WorkerClient):
     def die(self) -> None:
         self._last_words = tuple(dict.fromkeys(one for several in self._announced.values() for one in several))
         raise Died
-
-
-@pytest.fixture
-def marked(session: Session, root: Path, tmp_path: Path) -> Session:
-    """A library of ten photos, scored, whose config asks for a view folder, a contact sheet and a playlist."""
-    write_photos(root / "new", range(10))
-    config = session.home.config_file
-    config.write_text(config.read_text() + MARKS)
-    opened = replace(session, config=load_config(config))
-    scan(opened)
-    put_head(opened, tmp_path / "head")
-    embed_all(opened, WorkerWithoutProcess(opened))
-    score(opened)
-    return opened
 
 
 def dying(

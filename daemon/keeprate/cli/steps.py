@@ -233,6 +233,8 @@ def write(
             _tell_reasons(outcome.left_alone, outcome.skipped, "would be left alone")
         return
     say(f"{outcome.written} marks written.", quiet=quiet)
+    if outcome.removed:
+        say(outcome.removed_sentence, quiet=quiet)
     if not quiet:
         _tell_reasons(outcome.left_alone, outcome.refused + outcome.skipped, "left alone")
 

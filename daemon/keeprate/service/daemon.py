@@ -297,8 +297,11 @@ class Engine:
             self._marks_stale = written.cancelled or written.postponed > 0
             if written.postponed:
                 self._later(POSTPONED_S, "write")
-            if written.written or written.refused:
-                log.info("%d marks written, %d refused", written.written, written.refused)
+            if written.written or written.refused or written.removed:
+                log.info(
+                    "%d marks written, %d refused, %d that no setting asks for any more taken back",
+                    written.written, written.refused, written.removed,
+                )  # fmt: skip
         training_at = next_training_at(session, now=asked_at)  # also one that became due while we wrote
         if training_at is not None:
             self._later(max(0.5, training_at - time.time()), "training")

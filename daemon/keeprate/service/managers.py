@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -71,13 +72,22 @@ def readers_for(library: LibraryConfig) -> dict[str, PhotoManager]:
 
 
 def check_marks(config: Config) -> None:
-    """Check every `[library.marks.…]` table.
+    """Check every `[library.marks.…]` table, and that no two settings name one place, however they spell it.
 
     Raises:
-        ConfigError: see `managers_for`.
+        ConfigError: see `managers_for`; or it names both settings.
     """
+    owners: dict[str, str] = {}
     for library in config.library:
-        managers_for(library)
+        for name, manager in managers_for(library).items():
+            for place in manager.places():
+                owner = f"library {library.name!r}: marks.{name} ({place})"
+                other = owners.setdefault(os.path.realpath(place), owner)
+                if other is not owner:
+                    raise ConfigError(
+                        f"Two settings name one place and would replace each other's work: {other}, and {owner}.",
+                        advice="Give one of them a place of its own.",
+                    )
 
 
 def _type_named(library: LibraryConfig, name: str) -> type[PhotoManager]:

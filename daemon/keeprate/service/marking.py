@@ -28,12 +28,14 @@ from keeprate.plugin_api import (
 )
 from keeprate.service.grouping_run import burst_places
 from keeprate.service.journalling import Writer, make_durable, settle_planned
-from keeprate.service.managers import managers_for
+from keeprate.service.managers import check_marks, managers_for
+from keeprate.service.recalling_given import recall_given
 from keeprate.service.scanning import check_root, exclusions_of
 from keeprate.service.session import Progress, Session
 from keeprate.service.shots import said_of_shots
 from keeprate.service.taking_marks import said_of_photos
 from keeprate.service.tasks import PlannedMark, WriteOutcome, WriteTask
+from keeprate.service.unwanted import take_back_unwanted
 from keeprate.service.worker import Working
 
 LEFT_ALONE_SHOWN = 500
@@ -50,12 +52,24 @@ class _Tally:
     refused: int = 0
     skipped: int = 0
     postponed: int = 0
+    removed: int = 0
     planned: list[PlannedMark] = field(default_factory=list)
     left_alone: list[PlannedMark] = field(default_factory=list)
 
     def leave(self, library: str, manager: str, path: Path, field_: str, reason: str) -> None:
         if len(self.left_alone) < LEFT_ALONE_SHOWN:
             self.left_alone.append(PlannedMark(library, manager, str(path), field_, reason))
+
+    def take_back(self, entry: journal.Entry, reason: str | None, *, dry_run: bool) -> None:
+        """Note a place that no setting asks for; `reason`: why it could not be taken back."""
+        if reason is not None:
+            self.refused += 1
+            self.leave(entry.library, entry.manager, Path(entry.path), entry.field, reason)
+        elif dry_run:
+            gone = "taken back: no setting asks for it any more"
+            self.planned.append(PlannedMark(entry.library, entry.manager, entry.path, entry.field, gone))
+        else:
+            self.removed += 1
 
 
 def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
@@ -65,14 +79,20 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         DiskFullError: there is no room for a mark; what stood before is intact.
         ConfigError: a `[library.marks.…]` table makes no sense.
     """
+    check_marks(session.config)
     tally = _Tally()
     run_id = None
     if not task.dry_run:
         make_durable(session.catalog)
         settle_planned(session)
+        recall_given(session)
         run_id = runs.begin(session.catalog, "write")
     opening = _Watched(working, {*problems.paths_of(session.catalog, "open"), *task.unopened}, task.one_by_one)
     for library in session.libraries(task.library):
+        if check_root(session, library, exclusions_of(session, library)) is not None:
+            continue
+        for entry, reason in take_back_unwanted(session, library, working, task.without, dry_run=task.dry_run):
+            tally.take_back(entry, reason, dry_run=task.dry_run)
         request = _first_of(session, library, working, opening, task.without)
         if request is None:
             continue
@@ -97,6 +117,7 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
         postponed=tally.postponed,
         planned=tuple(tally.planned),
         left_alone=tuple(tally.left_alone),
+        removed=tally.removed,
         cancelled=session.reporter.cancelled(),
     )
 
@@ -105,8 +126,6 @@ def _first_of(
     session: Session, library: LibraryConfig, working: Working, opening: _Watched, without: Collection[str]
 ) -> MarkRequest | None:
     """What a library's photo managers get: the scores by the head to mark, those by the others when asked for."""
-    if check_root(session, library, exclusions_of(session, library)) is not None:
-        return None
 
     def of_head(name: str) -> MarkRequest | None:
         request = mark_request(session, library, name, without) if name in library.heads else None

@@ -107,6 +107,13 @@ class WriteOutcome:
     left_alone: tuple[PlannedMark, ...] = ()
     """With the reason as summary; the first few hundred."""
     cancelled: bool = False
+    removed: int = 0
+    """Places that no setting asks for any more, freed of what keeprate made there."""
+
+    @property
+    def removed_sentence(self) -> str:
+        """What became of these places, for people."""
+        return f"{self.removed} taken back that no setting asks for any more."
 
 
 @dataclass(frozen=True, slots=True)

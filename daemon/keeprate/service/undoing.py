@@ -45,7 +45,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     away = offline_roots(session)
     stuck: set[tuple[str, str]] = set()
     """Places with a mark that could not be taken back: what lies below it must stay too."""
-    taken = _Taken(session)
+    taken = Taken(session)
     for done, entry in enumerate(entries):
         if session.reporter.cancelled():
             break
@@ -61,7 +61,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         elif (entry.path, entry.field) in stuck:
             reason = "a later mark at the same place could not be taken back"
         else:
-            reason = _take_back(session, manager, entry, taken, outcomes)
+            reason = take_back(session, manager, entry, taken, outcomes)
         if reason is not None:
             stuck.add((entry.path, entry.field))
             outcomes["failed"] += 1
@@ -80,7 +80,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
 
 
 @dataclass(slots=True)
-class _Taken:
+class Taken:
     """What has been taken back and is not written down yet: each commit waits for the disk, so many share one.
 
     A kill before that does no harm: what was taken back already is found so when it is done again.
@@ -104,8 +104,8 @@ class _Taken:
         self.entries, self.photos = [], []
 
 
-def _take_back(
-    session: Session, manager: PhotoManager, entry: Entry, taken: _Taken, outcomes: Counter[str]
+def take_back(
+    session: Session, manager: PhotoManager, entry: Entry, taken: Taken, outcomes: Counter[str]
 ) -> str | None:
     """Take one entry back; returns why it could not be, if it could not."""
     theirs = journal_entry(session, entry)
