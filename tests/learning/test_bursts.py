@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keeprate.learning.bursts import FoundBurst, Frames, Indices, find_links, gather
+from keeprate.pictures.technical import thumbnail
 from keeprate.plugin_api import BurstKind
 
 
@@ -30,16 +33,19 @@ def frames_at(*seconds: float, hashes: list[int] | None = None, **facts: list[fl
         Frames(
             np.array(far if hashes is None else hashes, np.int64), np.array(seconds, np.float64),
             np.zeros(count, np.intp), unknown, unknown, unknown, np.zeros(count, bool), unknown, unknown,
+            np.zeros(count, bool),
         ),
         **known,
     )  # fmt: skip
 
 
-def found(frames: Frames, thumbnails: np.ndarray[Any, Any], fresh: list[bool] | None = None) -> list[FoundBurst]:
-    """Groups, where vectors say nothing."""
+def found(
+    frames: Frames, thumbnails: np.ndarray[Any, Any], fresh: list[bool] | None = None, *, cosine: float = np.nan
+) -> list[FoundBurst]:
+    """Groups, where vectors say nothing, or all have one direction (`cosine` 1)."""
 
     def directions(rows: Indices) -> np.ndarray[Any, Any]:
-        return np.full((len(rows), 1), np.nan, np.float32)
+        return np.full((len(rows), 1), cosine, np.float32)
 
     asked = np.array(fresh if fresh is not None else [True] * len(frames))
     return gather(frames, find_links(frames, asked, lambda rows: thumbnails[rows], directions))
@@ -90,6 +96,70 @@ def test_frames_that_go_on_sideways_are_a_panorama() -> None:
     assert groups == [FoundBurst(BurstKind.PANORAMA, (0, 1, 2))]
 
 
+def test_a_panorama_that_was_shot_quickly_is_no_burst() -> None:
+    """Its frames share so much that vectors call them alike."""
+    groups = found(frames_at(0, 2, 4), scenes(seeds=[1] * 3, shift=12), cosine=1.0)
+    assert groups == [FoundBurst(BurstKind.PANORAMA, (0, 1, 2))]
+
+
+def test_a_burst_that_drifts_is_no_panorama() -> None:
+    groups = found(frames_at(0, 1, 2), scenes(seeds=[1] * 3, shift=2), cosine=1.0)
+    assert groups == [FoundBurst(BurstKind.BURST, (0, 1, 2))]
+
+
+def cut(image: Image.Image, random: np.random.Generator, *, shift: float, shake: float, zoom: float) -> Any:
+    """(3, 1024) thumbnails of frames 0.4 times as wide as the photo, each `shift` of a frame right of the last."""
+    small = []
+    for step in (-1, 0, 1):
+        scale = 0.4 * (1 - random.uniform(0, zoom))
+        width, height = scale * image.width, scale * 0.75 * image.width
+        x = image.width / 2 + 0.4 * image.width * (step * shift + random.uniform(-shake, shake))
+        y = image.height / 2 + 0.3 * image.width * random.uniform(-shake, shake)
+        turned = image.rotate(random.uniform(-40, 40) * shake, Image.Resampling.BICUBIC, center=(x, y))
+        frame = turned.crop((round(x - width / 2), round(y - height / 2), round(x + width / 2), round(y + height / 2)))
+        small.append(thumbnail(frame).reshape(-1))
+    return np.stack(small)
+
+
+def test_of_real_photos_quick_panoramas_and_shaky_bursts_are_told_apart(shared_photos: Path) -> None:
+    """Vectors that call all frames alike make it hardest."""
+    random = np.random.default_rng(1)
+    kinds: dict[float, list[BurstKind]] = {shift: [] for shift in (0.0, 0.3, 0.5, 0.6)}
+    for path in sorted(shared_photos.glob("savoias/Scenes/*.jpg"))[:30]:
+        image = Image.open(path).convert("RGB")
+        image.thumbnail((800, 800))
+        for shift, said in kinds.items():
+            small = cut(image, random, shift=shift, shake=0.01 if shift else 0.05, zoom=0.0 if shift else 0.1)
+            said += [group.kind for group in found(frames_at(0, 2, 4), small, cosine=1.0)]
+    assert kinds.pop(0.0) == [BurstKind.BURST] * 30
+    for shift, said in kinds.items():
+        assert said.count(BurstKind.PANORAMA) >= 28, f"frames {shift} of their width apart: {said}"
+
+
+@pytest.mark.parametrize(
+    ("light", "kind"),
+    [
+        ([12.0, 12.6, 11.7, 12.2, 12.0], BurstKind.BURST), ([12.0, 12.5, 13.0], BurstKind.BURST),
+        ([12.0, 12.7, 13.3], BurstKind.BRACKET), ([12.0, 10.0, 14.0], BurstKind.BRACKET),
+        ([12.0, 10.0, 14.0, 12.0, 10.0, 14.0], BurstKind.BRACKET), ([12.0, 10.0, 13.0], BurstKind.BURST),
+    ],
+)  # fmt: skip
+def test_a_drift_of_automatic_exposure_is_no_series(light: list[float], kind: BurstKind) -> None:
+    frames = frames_at(*range(len(light)), light=light)
+    assert [group.kind for group in found(frames, scenes(seeds=[1] * len(light)))] == [kind]
+
+
+def test_a_long_run_is_parted_where_a_pause_was_longer() -> None:
+    times = [second + (1.0 if second >= 70 else 0.0) for second in range(120)]
+    groups = found(frames_at(*times), scenes(seeds=[1] * 120))
+    assert [len(group.members) for group in groups] == [70, 50]
+
+
+def test_frames_of_a_time_lapse_belong_to_nothing() -> None:
+    frames = replace(frames_at(*range(6), hashes=[0] * 6), time_lapse=np.array([True] * 3 + [False] * 3))
+    assert found(frames, scenes(seeds=[1] * 6)) == [FoundBurst(BurstKind.BURST, (3, 4, 5))]
+
+
 def test_a_panorama_of_other_zoom_is_none() -> None:
     assert not found(frames_at(0, 6, focal_lengths=[35.0, 70.0]), scenes(seeds=[1, 1], shift=16))
 
@@ -108,11 +178,21 @@ def test_only_pairs_with_a_new_photo_are_compared() -> None:
     assert groups == [FoundBurst(BurstKind.BURST, (2, 3))]
 
 
-def test_a_thousand_black_frames_are_compared_with_a_few_each() -> None:
+def test_a_thousand_equal_frames_are_compared_with_a_few_each() -> None:
     count = 1000
     frames = frames_at(*[np.nan] * count, hashes=[0] * count)
-    black = np.zeros((count, 1024), np.uint8)
+    equal = np.repeat(scenes(seeds=[1]), count, axis=0)
     links = find_links(
-        frames, np.ones(count, bool), lambda rows: black[rows], lambda rows: np.ones((len(rows), 1), np.float32)
+        frames, np.ones(count, bool), lambda rows: equal[rows], lambda rows: np.ones((len(rows), 1), np.float32)
     )
-    assert len(links.pairs) <= 64 * count
+    assert count <= len(links.pairs) <= 16 * count
+    groups = gather(frames, links)
+    assert max(len(group.members) for group in groups) <= 100
+    assert sum(len(group.members) for group in groups) > 0.9 * count
+
+
+def test_of_many_near_hashes_the_nearest_are_looked_at() -> None:
+    """The copy has the last of thirty hashes, all of them near, and is the only one of the same picture."""
+    hashes = [0, *((1 << 10) - 1 ^ (1 << 20 + number) for number in range(30)), 1]
+    groups = found(frames_at(*[np.nan] * 32, hashes=hashes), scenes(seeds=[9, *range(100, 130), 9]))
+    assert groups == [FoundBurst(BurstKind.DUPLICATES, (0, 31))]

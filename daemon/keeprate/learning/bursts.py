@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keeprate.learning.capture_times import neighbours
 from keeprate.learning.groups import ALIKE, HASH_DISTANCE
 from keeprate.learning.likeness import same_scene, shifted
 from keeprate.plugin_api import BurstKind
@@ -26,12 +27,12 @@ PANORAMA_GAP_S: Final = 15.0
 """As long as it takes to turn and frame again."""
 SAME_MOMENT_S: Final = 2.0
 """Copies keep the time of their photo, or have none."""
-NEIGHBOURS: Final = 4
-"""Following frames that each frame is compared with."""
 COPY_DISTANCE: Final = 14
 """Of 64 bits. Measured: most that were cropped by 5 % or brightened are within, of unrelated pairs 8 of 100,000."""
-MOST_COPIES: Final = 64
+MOST_COPIES: Final = 16
 """Nearest by hash that a photo is compared with: a thousand black frames are not a million pairs."""
+MOST_TOGETHER: Final = 100
+"""Photos of a burst with its copies: ten a second for ten seconds. More is a chain of things that are not alike."""
 COPY: Final = 0.93
 """Correlation of thumbnails from which photos with near hashes are copies; see `learning.likeness`."""
 CROPPED: Final = 0.7
@@ -48,6 +49,10 @@ are above 0.89; of unrelated pairs 1 in 1,000 is above 0.82, of bursts framed an
 EV_STEP: Final = 0.5
 """Frames of an exposure series differ by so much light at least."""
 EV_SAME: Final = 0.34
+EV_LADDER: Final = 0.6
+"""Nobody said that it is a series: then its exposures are steps of 2/3 EV and more (rounded in the file), all
+alike. Automatic exposure drifts by less from frame to frame."""
+MOST_LEVELS: Final = 9
 BLOCK_CELLS: Final = 4_000_000
 PAIRS_AT_ONCE: Final = 4096
 
@@ -80,6 +85,8 @@ class Frames:
     focal_lengths: Floats
     distances: Floats
     """To what is in focus."""
+    time_lapse: Flags
+    """These belong to nothing else: see `learning.capture_times`."""
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -89,6 +96,7 @@ class Frames:
         return Frames(
             self.hashes[rows], self.taken_at[rows], self.cameras[rows], self.seconds[rows], self.light[rows],
             self.bias[rows], self.bracketed[rows], self.focal_lengths[rows], self.distances[rows],
+            self.time_lapse[rows],
         )  # fmt: skip
 
 
@@ -117,7 +125,7 @@ def find_links(frames: Frames, fresh: Flags, thumbnails: Thumbnails, directions:
     """Every pair of photos, one of them `fresh` (n,) at least, that belongs together."""
     parts = [
         _judge(frames, pairs, thumbnails, directions)
-        for pairs in _chunks(np.concatenate([_neighbours(frames, fresh), _near_hashes(frames.hashes, fresh)]))
+        for pairs in _chunks(np.concatenate([_neighbours(frames, fresh), _near_hashes(frames, fresh)]))
     ]
     empty = np.empty(0)
     parts.append(
@@ -138,10 +146,13 @@ def gather(frames: Frames, links: Links) -> list[FoundBurst]:
     whole = np.zeros(len(frames), bool)
     runs = _components(len(frames), links.pairs[links.in_time])
     run_pairs: list[npt.NDArray[np.intp]] = []
-    panoramas = _panoramas(frames, links)
-    for members in panoramas:
+    run_of = np.full(len(frames), -1)
+    for number, run in enumerate(runs):
+        run_of[run] = number
+    for members in _panoramas(frames, links):
         # frames that were taken twice, or as a series each, belong to the panorama, too
-        wide = np.unique(np.concatenate([members, *(run for run in runs if np.isin(run, members).any())]))
+        crossed = np.unique(run_of[members])
+        wide = np.unique(np.concatenate([members, *(runs[number] for number in crossed if number >= 0)]))
         if not whole[wide].any():
             whole[wide] = True
             found.append(FoundBurst(BurstKind.PANORAMA, _in_time(frames, wide)))
@@ -152,10 +163,13 @@ def gather(frames: Frames, links: Links) -> list[FoundBurst]:
             found.append(FoundBurst(BurstKind.BRACKET, tuple(series.tolist())))
         rest = rest[~whole[rest]]
         run_pairs.append(np.stack([rest[:-1], rest[1:]], axis=1))
+    in_a_row = np.concatenate([*run_pairs, np.empty((0, 2), np.intp)])
+    # the shortest pauses first: what is more than fits together is parted where a pause was longer
+    in_a_row = in_a_row[np.argsort(np.diff(frames.taken_at[in_a_row], axis=1)[:, 0], kind="stable")]
     free = ~whole[links.pairs].any(axis=1) & links.copies
     copied = np.unique(links.pairs[free])
     stars = _stars(links.pairs[free], links.strength[free])
-    for group in _components(len(frames), np.concatenate([*run_pairs, *stars, np.empty((0, 2), np.intp)])):
+    for group in _components(len(frames), np.concatenate([in_a_row, *stars]), MOST_TOGETHER):
         kind = BurstKind.BURST if _taken_in_one_go(frames, group, copied) else BurstKind.DUPLICATES
         found.append(FoundBurst(kind, _in_time(frames, group)))
     return found
@@ -172,38 +186,40 @@ def _chunks(pairs: Indices) -> Iterator[Indices]:
 
 def _neighbours(frames: Frames, fresh: Flags) -> Indices:
     """Each frame with the next few by the same camera, as long as a panorama may take."""
-    known = np.flatnonzero(~np.isnan(frames.taken_at))
-    order = known[np.lexsort((frames.taken_at[known], frames.cameras[known]))]
-    pairs = []
-    for step in range(1, NEIGHBOURS + 1):
-        before, after = order[:-step], order[step:]
-        near = (frames.cameras[before] == frames.cameras[after]) & (
-            frames.taken_at[after] - frames.taken_at[before] <= PANORAMA_GAP_S
-        )
-        pairs.append(np.stack([before[near], after[near]], axis=1))
-    joined: Indices = np.concatenate(pairs)
-    return joined[fresh[joined[:, 0]] | fresh[joined[:, 1]]]
+    pairs = neighbours(np.where(frames.time_lapse, np.nan, frames.taken_at), frames.cameras, PANORAMA_GAP_S)
+    return pairs[fresh[pairs].any(axis=1)]
 
 
-def _near_hashes(hashes: npt.NDArray[np.int64], fresh: Flags) -> Indices:
-    """Fresh photos with every other whose hash differs in few bits: 5·10⁹ comparisons for 100,000 take 8 s."""
-    unsigned = hashes.view(np.uint64)
-    rows = np.flatnonzero(fresh)
-    height = max(1, BLOCK_CELLS // 16 // max(1, len(hashes)))
+def _near_hashes(frames: Frames, fresh: Flags) -> Indices:
+    """Fresh photos with every other whose hash differs in few bits: 5·10⁹ comparisons for 100,000, about 15 s."""
+    old, new = np.flatnonzero(~frames.time_lapse & ~fresh), np.flatnonzero(~frames.time_lapse & fresh)
+    rows = np.concatenate([old, new])
+    hashes = frames.hashes[rows].view(np.uint64)
+    height = max(1, BLOCK_CELLS // 16 // max(1, len(rows)))
     found = [np.empty((0, 2), np.intp)]
-    for start in range(0, len(rows), height):
-        block = rows[start : start + height]
-        distances = np.bitwise_count(unsigned[block, np.newaxis] ^ unsigned)
-        # a pair of fresh ones is seen once
-        near = (distances <= COPY_DISTANCE) & ~(fresh & (np.arange(len(hashes)) <= block[:, np.newaxis]))
-        near[np.arange(len(block)), block] = False
+    for start in range(len(old), len(rows), height):
+        end = min(start + height, len(rows))
+        distances = np.bitwise_count(hashes[start:end, np.newaxis] ^ hashes[:end])
+        near = distances <= COPY_DISTANCE
+        near[:, start:] &= np.tri(end - start, k=-1, dtype=bool)  # each with those before it: a pair is seen once
         for row in np.flatnonzero(near.sum(axis=1) > MOST_COPIES):
-            candidates = np.flatnonzero(near[row])
-            nearest = np.argsort(distances[row, candidates], kind="stable")
-            near[row, candidates[nearest[MOST_COPIES:]]] = False
-        rows_of, columns = np.nonzero(near)
-        found.append(np.stack([block[rows_of], columns], axis=1))
+            near[row] = _nearest(distances[row], near[row])
+        later, earlier = np.nonzero(near)
+        found.append(np.stack([rows[start + later], rows[earlier]], axis=1))
     return np.concatenate(found)
+
+
+def _nearest(distances: npt.NDArray[np.uint8], near: Flags) -> Flags:
+    """The nearest few, of equally near ones the last: others have others, and no photo has thousands of copies.
+
+    Counted by distance, since sorting thousands for each photo takes long.
+    """
+    within = np.cumsum(np.bincount(distances[near], minlength=COPY_DISTANCE + 1))
+    last = int(np.searchsorted(within, MOST_COPIES))
+    chosen = near & (distances < last)
+    equal = np.flatnonzero(near & (distances == last))
+    chosen[equal[len(equal) - (MOST_COPIES - int(chosen.sum())) :]] = True
+    return chosen
 
 
 # ---- how two are compared ----
@@ -223,8 +239,10 @@ def _judge(frames: Frames, pairs: Indices, thumbnails: Thumbnails, directions: D
     both = correlation + cosine >= FRAME_BY_BOTH
     frame = (correlation >= FRAME) | (cosine >= FRAME_BY_VECTOR) | both
     stepped = _steps(frames, a, b) & (correlation >= SERIES)
-    in_time = one_camera & (gap <= frame_gap) & (frame | stepped)
-    overlapping = _overlaps(frames, pairs, one_camera & ~in_time & (gap <= PANORAMA_GAP_S), small, one, other)
+    # frames of a panorama may follow each other as quickly as those of a burst: what goes on is none
+    turned = one_camera & (correlation < FRAME) & (gap <= PANORAMA_GAP_S)
+    overlapping = _overlaps(frames, pairs, turned, small, one, other)
+    in_time = one_camera & (gap <= frame_gap) & (frame | stepped) & (overlapping == 0)
     distance = np.bitwise_count(frames.hashes[a].view(np.uint64) ^ frames.hashes[b].view(np.uint64))
     unlike = cosine < 0  # False where nothing is known
     same_moment = ~((gap > SAME_MOMENT_S) | ((frames.cameras[a] >= 0) & (frames.cameras[b] >= 0) & ~one_camera))
@@ -266,9 +284,12 @@ def _overlaps(
 # ---- what belongs together ----
 
 
-def _components(count: int, pairs: Indices) -> list[Indices]:
-    """Connected photos, two and more, by the first of each: union-find with halved paths."""
-    parent = list(range(count))
+def _components(count: int, pairs: Indices, most: int | None = None) -> list[Indices]:
+    """Connected photos, two and more, by the first of each: union-find with halved paths.
+
+    Pairs that would join more than `most` photos are left out, the later ones first.
+    """
+    parent, size = list(range(count)), [1] * count
 
     def root(photo: int) -> int:
         while parent[photo] != photo:
@@ -278,7 +299,9 @@ def _components(count: int, pairs: Indices) -> list[Indices]:
 
     for one, other in pairs.tolist():
         a, b = sorted((root(one), root(other)))
-        parent[b] = a
+        if a != b and (most is None or size[a] + size[b] <= most):
+            parent[b] = a
+            size[a] += size[b]
     groups: dict[int, list[int]] = {}
     for photo in np.unique(pairs).tolist():
         groups.setdefault(root(photo), []).append(photo)
@@ -337,8 +360,11 @@ def _is_series(frames: Frames, part: Indices) -> bool:
     """Two frames are a series if the camera says so or their compensation differs; three by their exposures alone."""
     if len(part) < 2:
         return False
-    told = frames.bracketed[part].all() or np.ptp(frames.bias[part]) >= EV_STEP
-    return bool(told or (len(part) > 2 and len(np.unique(np.round(frames.light[part] / EV_STEP))) > 2))
+    if frames.bracketed[part].all() or np.ptp(frames.bias[part]) >= EV_STEP:
+        return True
+    steps = np.diff(np.sort(frames.light[part]))
+    rungs = steps[steps > EV_SAME]
+    return bool(2 <= len(rungs) < MOST_LEVELS and rungs.min() >= EV_LADDER and np.ptp(rungs) <= EV_SAME)
 
 
 def _panoramas(frames: Frames, links: Links) -> list[Indices]:

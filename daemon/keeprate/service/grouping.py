@@ -16,6 +16,7 @@ from keeprate.catalog import bursts, embeddings, looks, models
 from keeprate.catalog.bursts import ComparablePhoto
 from keeprate.catalog.connection import Catalog
 from keeprate.learning.bursts import Frames, Indices, find_links, gather
+from keeprate.learning.capture_times import believable, time_lapses
 from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import GroupOutcome, GroupTask
@@ -52,7 +53,9 @@ def _group_library(session: Session, library: str) -> int:
     links = find_links(frames, fresh, look.thumbnails, look.directions)
     rows = np.arange(len(photos))
     if not fresh.all():
-        rows = _touched(photos, fresh, np.unique(links.pairs))
+        # sixty frames make a time lapse: the first ones looked like bursts
+        undone = frames.time_lapse & np.array([photo.burst is not None for photo in photos])
+        rows = _touched(photos, fresh | undone, np.unique(links.pairs))
         look = _Looks(catalog, model.id, [photos[row].content_key for row in rows], mean=look.mean)
         links = find_links(frames.at(rows), np.ones(len(rows), bool), look.thumbnails, look.directions)
     found = gather(frames.at(rows), links)
@@ -79,17 +82,20 @@ def _frames(photos: Sequence[ComparablePhoto]) -> Frames:
         return np.array([getattr(photo, name) for photo in photos], np.float64)  # None becomes NaN
 
     known = {camera: number for number, camera in enumerate(dict.fromkeys(p.camera for p in photos if p.camera))}
+    cameras = np.array([known.get(photo.camera or "", -1) for photo in photos], np.intp)
+    taken_at = believable(numbers("taken_at"), cameras)
     seconds, f_number, iso = numbers("seconds"), numbers("f_number"), numbers("iso")
     return Frames(
         hashes=np.array([photo.perceptual_hash for photo in photos], np.int64),
-        taken_at=numbers("taken_at"),
-        cameras=np.array([known.get(photo.camera or "", -1) for photo in photos], np.intp),
+        taken_at=taken_at,
+        cameras=cameras,
         seconds=seconds,
         light=np.log2(f_number**2 / seconds) - np.log2(iso / 100),
         bias=numbers("bias"),
         bracketed=np.array([photo.bracketed for photo in photos], bool),
         focal_lengths=numbers("focal_length"),
         distances=numbers("subject_distance"),
+        time_lapse=time_lapses(taken_at, cameras),
     )
 
 
