@@ -11,6 +11,7 @@ Pure: bytes in, bytes out.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from xml.sax.saxutils import escape, quoteattr
 
@@ -88,10 +89,13 @@ def take_out(packet: Packet, claimed: SharedValues) -> bytes:
             changes.append((found.value_span, restored.encode()))
         else:
             ours.append(found)
-    for number, node in enumerate(packet.nodes):
-        inside = [found for found in packet.properties if found.node == number]
-        mine = [found for found in ours if found.node == number]
-        if mine and len(mine) == len(inside):
+    inside = Counter(found.node for found in packet.properties)
+    mine_in: dict[int, list[Property]] = {}
+    for found in ours:
+        mine_in.setdefault(found.node, []).append(found)
+    for number, mine in mine_in.items():
+        if len(mine) == inside[number]:
+            node = packet.nodes[number]
             line_end = packet.data[node.end : node.end + 1] == b"\n"
             changes.append((Span(node.start, node.end + line_end), b""))
         else:
@@ -129,7 +133,9 @@ def _block(packet: Packet, fields: ScoreFields) -> bytes:
     for namespace in [value[0] for value in simple] + [value[0] for value in lists]:
         if namespace not in prefixes:
             prefixes[namespace] = packet.prefix_for(namespace, USUAL_PREFIXES[namespace])
-    attributes = [f"xmlns:{prefix}={quoteattr(namespace)}" for namespace, prefix in prefixes.items()]
+    attributes = [
+        f"xmlns:{prefix}={quoteattr(packet.spelling_of(namespace))}" for namespace, prefix in prefixes.items()
+    ]
     attributes += [f"{prefixes[namespace]}:{name}={_attribute(value)}" for namespace, name, value in simple]
     quote = b"'" if b'"' in packet.about else b'"'
     start = f"<{rdf}:Description {rdf}:about=".encode() + quote + packet.about + quote

@@ -20,11 +20,12 @@ from keeprate_xmp.fields import MICROSOFT, RDF
 MAXIMUM_BYTES = 8 << 20
 """Larger than any sidecar seen (darktable's with long histories reach some 100 kB)."""
 _MAXIMUM_DEPTH = 64
-_MICROSOFT_AS_WINDOWS_WRITES_IT = "http://ns.microsoft.com/photo/1.0"
+_MAXIMUM_BINDINGS = 500
+_MICROSOFT_AS_EXIV2_WRITES_IT = "http://ns.microsoft.com/photo/1.0/"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _START_TAG = re.compile(rb"""<[^\s/>]+((?:\s+[^\s=/>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(/?)>""")
 _ATTRIBUTE = re.compile(rb"""\s+[^\s=/>"']+\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_PACKET_END = re.compile(rb"""([ \t\r\n]*)<\?xpacket\s+end\s*=\s*["']([rw])["'][^?]*\?>[\s\0]*\Z""")
+_PACKET_END = re.compile(rb"""<\?xpacket\s+end\s*=\s*["']([rw])["'][^?]*\?>[\s\0]*\Z""")
 
 
 class PacketError(ValueError):
@@ -92,13 +93,17 @@ class Packet:
             PacketError: the usual prefix means something else here, or the namespace has no prefix at all.
         """
         for prefix, bound in self.bindings:
-            if bound == namespace:
+            if _one_spelling(bound) == namespace:
                 if not prefix:
                     raise PacketError(f"the XMP uses {namespace} without a prefix")
                 return prefix
         if any(prefix == usual for prefix, _ in self.bindings):
             raise PacketError(f"the XMP uses the prefix {usual} for something else")
         return usual
+
+    def spelling_of(self, namespace: str) -> str:
+        """A namespace as this packet spells it."""
+        return next((bound for _, bound in self.bindings if _one_spelling(bound) == namespace), namespace)
 
 
 @lru_cache(maxsize=4)
@@ -190,7 +195,9 @@ class _Scanner:
             raise PacketError("the XMP has no rdf:RDF with content")
         if len(set(self._abouts)) > 1:
             raise PacketError("the XMP speaks of several resources (rdf:about)")
-        trailer = _PACKET_END.search(self._data, self._body_end)
+        # Not one search over all of it: in many megabytes of white space that would take hours.
+        trailer = _PACKET_END.match(self._data, max(self._body_end, self._data.rfind(b"<?xpacket")))
+        before_trailer = len(self._data[: trailer.start()].rstrip(b" \t\r\n")) if trailer else 0
         return Packet(
             data=self._data,
             properties=tuple(self._properties),
@@ -198,8 +205,8 @@ class _Scanner:
             about=self._abouts[0] if self._abouts else b"",
             body_end=self._body_end,
             bindings=tuple(self._bindings),
-            padding=Span(trailer.start(1), trailer.end(1)) if trailer else None,
-            read_only=trailer is not None and trailer.group(2) == b"r",
+            padding=Span(before_trailer, trailer.start()) if trailer else None,
+            read_only=trailer is not None and trailer.group(1) == b"r",
         )
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
@@ -222,6 +229,8 @@ class _Scanner:
         if declared:
             bindings = bindings | declared
             self._bindings.update(dict.fromkeys(declared.items()))
+            if len(self._bindings) > _MAXIMUM_BINDINGS:
+                raise PacketError("the XMP names too many namespaces")
         namespace, name = _resolve(raw_name, bindings)
         if self._open:
             self._open[-1].children += 1
@@ -304,5 +313,8 @@ def _resolve(raw_name: str, bindings: dict[str, str], *, attribute: bool = False
         return ("" if attribute else bindings.get("", ""), raw_name)
     if prefix not in bindings:
         raise PacketError(f"the XMP uses the prefix {prefix} without binding it")
-    namespace = bindings[prefix]
-    return (MICROSOFT if namespace == _MICROSOFT_AS_WINDOWS_WRITES_IT else namespace), name
+    return _one_spelling(bindings[prefix]), name
+
+
+def _one_spelling(namespace: str) -> str:
+    return MICROSOFT if namespace == _MICROSOFT_AS_EXIV2_WRITES_IT else namespace

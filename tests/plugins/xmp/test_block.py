@@ -11,7 +11,7 @@ from keeprate_xmp.block import empty_packet, insert, read_fields, take_out
 from keeprate_xmp.embedded import xmp_values
 from keeprate_xmp.fields import MICROSOFT, XMP, ScoreFields
 from keeprate_xmp.packet import PacketError, scan
-from support.xmp import exiftool, packet
+from support.xmp import exiftool, jpeg, packet
 
 FIELDS = ScoreFields("0.9134", "0.97", "keep", "keep#3 on builtin", "2026-01-02T03:04:05Z", "jpeg1-00ff")
 MARKED = replace(FIELDS, wrote_rating="5", wrote_label="Green", wrote_keywords="Score|9")
@@ -146,3 +146,11 @@ def test_taking_out_leaves_what_differs_from_what_we_wrote() -> None:
     assert left.text_of(XMP, "Label") is None
     assert left.text_of(MICROSOFT, "Rating") is None
     assert read_fields(left) is None
+
+
+def test_exiftool_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+    path = tmp_path / "IMG.jpg"
+    path.write_bytes(jpeg(insert(empty_packet(), ScoreFields("0.9", "0.9", "keep", "m", "t", "k", wrote_rating="4"))))
+    found = exiftool(path)
+    assert found["XMP-microsoft:RatingPercent"] == 75
+    assert "ExifTool:Warning" not in found

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keeprate_xmp.block import empty_packet, insert
-from keeprate_xmp.fields import ScoreFields
+from keeprate_xmp.fields import MICROSOFT, ScoreFields
 from keeprate_xmp.ownership import Evidence, Hold, Verdict, judge
 from keeprate_xmp.packet import scan
 from support.xmp import packet
@@ -106,7 +106,7 @@ def test_what_the_user_changed_or_removed_is_theirs_for_ever(old: bytes, new: by
 
 def test_our_leftovers_beside_a_value_of_the_users_go() -> None:
     found = verdict(MARKED.replace(b'xmp:Rating="4"', b'xmp:Rating="5"'))
-    assert ("http://ns.microsoft.com/photo/1.0/", "Rating", "75") in found.removable.simple
+    assert (MICROSOFT, "Rating", "75") in found.removable.simple
 
 
 def test_a_program_that_confirmed_our_rating_elsewhere_made_it_the_users() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from keeprate_xmp.fields import DC, LIGHTROOM, MICROSOFT, XMP
+from keeprate_xmp.block import insert, take_out
+from keeprate_xmp.embedded import xmp_values
+from keeprate_xmp.fields import DC, LIGHTROOM, MICROSOFT, XMP, ScoreFields, SharedValues
 from keeprate_xmp.packet import MAXIMUM_BYTES, PacketError, Span, edit, keep_length, scan
 from support.xmp import packet
 
@@ -77,9 +79,38 @@ class TestScan:
         with pytest.raises(PacketError, match="lr"):
             scanned.prefix_for(LIGHTROOM, "lr")
 
-    def test_the_namespace_as_windows_writes_it(self) -> None:
-        data = packet(attributes="xmlns:MicrosoftPhoto='http://ns.microsoft.com/photo/1.0' MicrosoftPhoto:Rating='75'")
+    @pytest.mark.parametrize("end", ["", "/"], ids=["Windows", "exiv2"])
+    def test_the_namespace_of_microsoft_in_both_spellings(self, end: str) -> None:
+        spelt = f"xmlns:MicrosoftPhoto='http://ns.microsoft.com/photo/1.0{end}'"
+        data = packet(attributes=f"{spelt} MicrosoftPhoto:Rating='75'")
         assert scan(data).text_of(MICROSOFT, "Rating") == "75"
+        data = packet(attributes=f"{spelt} MicrosoftPhoto:LensModel='x'")
+        marked = insert(data, ScoreFields("0.9", "0.9", "keep", "m", "t", "key", wrote_rating="4"))
+        assert marked.count(spelt.replace("'", '"').encode()) == 1
+        understood = xmp_values(marked) or {}
+        assert understood["Xmp.MicrosoftPhoto.LensModel"] == "x"
+        assert understood["Xmp.MicrosoftPhoto.Rating"] == "75"
+
+    @pytest.mark.parametrize("blank", [b" ", b"\n", b"\0", b" \n"])
+    def test_megabytes_of_white_space_take_no_time(self, blank: bytes) -> None:
+        data = packet(attributes="xmp:Rating='3'", padding=10)
+        body = data.index(b"</x:xmpmeta>")
+        many = blank * (5_000_000 // len(blank))
+        crowded = [data + many, data[: data.index(b"<?xpacket end")] + many]
+        if blank != b"\0":
+            crowded += [data[:body] + many + data[body:], data.replace(b" xmp:Rating", many + b"xmp:Rating")]
+        for one in crowded:
+            began = time.process_time()
+            scanned = scan(one)
+            assert scanned.text_of(XMP, "Rating") == "3"
+            keep_length(one, len(one) - 5)
+            take_out(scanned, SharedValues.of("3", None, None))
+            assert time.process_time() - began < 5
+
+    def test_a_crowd_of_namespaces_is_refused(self) -> None:
+        names = " ".join(f"xmlns:a{number}='urn:{number}'" for number in range(10_000))
+        with pytest.raises(PacketError, match="namespaces"):
+            scan(packet(attributes=names))
 
     @pytest.mark.parametrize(("end", "read_only"), [("r", True), ("w", False)])
     def test_read_only_packets(self, end: str, read_only: bool) -> None:
