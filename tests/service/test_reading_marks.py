@@ -341,6 +341,60 @@ def test_what_keeprate_gave_is_not_learned_back(session: Session, root: Path) ->
     assert said(session)[one.name] == ("keep", "rating"), "what keeprate never gave is the user's"
 
 
+def test_exports_that_carry_our_stars_are_asked_about(session: Session, root: Path) -> None:
+    original, named, alike, older, other = photos(root, 5)
+    look(session)
+    key, alike_key, older_key = photos_of(session, [original, alike, older])
+    with session.catalog.db.atomic():
+        given_marks.record(session.catalog, [(key, Shown(Channel.RATING, "4"))], at=5_000_000.0)
+        session.catalog.conn.execute("DELETE FROM first_readings")
+        session.catalog.conn.executemany(
+            "UPDATE photos SET perceptual_hash = ? WHERE content_key = ?",
+            [(-(1 << 60), key), (-(1 << 60) ^ 0b10101, alike_key), (-(1 << 60), older_key)],
+        )
+    note(named, rating=4, of_keys=[key])
+    note(alike, rating=4)
+    os.utime(note(older, rating=4), (4_000_000, 4_000_000))
+    note(other, rating=4)
+    found = look(session)
+    assert (found.labels, found.held) == (2, 2)
+    assert set(said(session)) == {older.name, other.name}, "that one was rated before we gave anything"
+    answer(session, [], Decision.ACCEPTED, everything=True)
+    assert len(said(session)) == 4
+
+
+def test_a_look_alike_rated_later_is_the_users(session: Session, root: Path) -> None:
+    one, two = photos(root, 2)
+    look(session)
+    with session.catalog.db.atomic():
+        given_marks.record(session.catalog, [(photos_of(session, [one])[0], Shown(Channel.RATING, "4"))], at=0.0)
+        session.catalog.conn.execute("UPDATE photos SET perceptual_hash = 77")
+    note(two, rating=4)
+    assert look(session).labels == 1
+
+
+def test_a_companion_that_comes_later_revives_nothing(session: Session, root: Path) -> None:
+    raw, jpeg = photos(root, 2)
+    jpeg = jpeg.rename(root / "jpeg.jpg")
+    look(session)
+    note(raw, rating=5)
+    look(session)
+    raw = Path(shutil.move(raw, root / "delete"))
+    shutil.move(root / "in" / f"{raw.name}.marks", root / "delete")
+    look(session)
+    raw_key, jpeg_key = photos_of(session, [raw, jpeg])
+    assert labels.current(session.catalog, "keep")[raw_key].bucket == "delete"
+    with session.catalog.db.atomic():
+        companions.join(session.catalog, jpeg_key, [raw_key])
+    assert look(session) == MarksRead(), "the JPEG leads now, and what the RAW said is no news"
+    note(raw, rating=1)
+    look(session)
+    note(raw)
+    look(session)
+    note(raw, rating=5)
+    assert look(session).labels == 1, "but a change is"
+
+
 def test_all_files_of_a_shot_vote_together(session: Session, root: Path) -> None:
     raw, jpeg = photos(root, 2)
     look(session)

@@ -47,7 +47,10 @@ class ReadsNotes(PhotoManager):
             return UserMarks()
         except ValueError as error:
             raise MarkRefusedError("the note is broken") from error
-        return UserMarks(said.get("rating"), said.get("colour"), said.get("pick"), tuple(said.get("keywords", ())))
+        return UserMarks(
+            said.get("rating"), said.get("colour"), said.get("pick"), tuple(said.get("keywords", ())),
+            tuple(said.get("of_keys", ())),
+        )  # fmt: skip
 
     def plan(self, request: MarkRequest) -> Iterator[Change | Skipped]:
         yield from ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from keeprate.catalog.connection import Catalog, path_bytes
@@ -198,3 +198,9 @@ def sample(catalog: Catalog, library: str, limit: int) -> dict[str, Signature]:
         (library, limit),
     )
     return {row[0]: row[1:] for row in rows}
+
+
+def perceptual_hashes(catalog: Catalog, content_keys: Collection[str]) -> dict[str, int]:
+    """content key → how the photo looks (`pictures.similarity`); without those not decoded yet, and flat ones."""
+    rows = catalog.conn.execute("SELECT content_key, perceptual_hash FROM photos WHERE perceptual_hash <> 0")
+    return {key: look for key, look in rows if key in content_keys}

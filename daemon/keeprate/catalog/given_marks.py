@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from keeprate.catalog.connection import Catalog
 from keeprate.catalog.journal import Entry
@@ -31,7 +32,8 @@ def everything(catalog: Catalog) -> dict[str, frozenset[Shown]]:
 def to_recall(catalog: Catalog, managers: Sequence[str], limit: int) -> list[Entry]:
     """Journal entries by these photo managers of which it is not known yet what they showed, oldest first."""
     rows = catalog.conn.execute(
-        f"SELECT id, run_id, library, manager, path, field, content_key, before, after, state, at FROM journal_to_recall JOIN journal USING (id) "
+        "SELECT id, run_id, library, manager, path, field, content_key, before, after, state, at "
+        "FROM journal_to_recall JOIN journal USING (id) "
         f"WHERE manager IN ({', '.join('?' * len(managers))}) ORDER BY id LIMIT ?",
         (*managers, limit),
     )
@@ -41,3 +43,21 @@ def to_recall(catalog: Catalog, managers: Sequence[str], limit: int) -> list[Ent
 def recalled(catalog: Catalog, entries: Sequence[Entry]) -> None:
     """It is known what these entries showed. Call within a transaction."""
     catalog.conn.executemany("DELETE FROM journal_to_recall WHERE id = ?", [(entry.id,) for entry in entries])
+
+
+def began(catalog: Catalog) -> float:
+    """When the first value was given, unix seconds; infinity if none was."""
+    at = catalog.conn.execute("SELECT min(first_at) FROM given_marks").fetchone()[0]
+    return math.inf if at is None else float(at)
+
+
+def with_looks(catalog: Catalog, values: Collection[Shown]) -> Iterator[tuple[Shown, float, int]]:
+    """(value, when it was given, perceptual hash of the photo) of everything given of `values`; flat pictures aside."""
+    rows = catalog.conn.execute(
+        "SELECT channel, value, first_at, perceptual_hash FROM given_marks JOIN photos USING (content_key) "
+        "WHERE perceptual_hash <> 0"
+    )
+    for channel, value, at, look in rows:
+        shown = Shown(Channel(channel), value)
+        if shown in values:
+            yield shown, at, look

@@ -110,7 +110,7 @@ def decide(head: str, votes: Iterable[Vote], before: SaidBefore, now: float) -> 
             conflicts.append(_conflict(free))
         said = free[0] if len(buckets) == 1 else None
         if said is None:
-            standing = before.labels.get(leader, ())
+            standing: Collection[Label] = before.labels.get(leader, ())
             if before.taken.get(leader) is not None and leader in before.present and leader not in before.unsure:
                 withdrawn = _withdrawn(leader, head, before, now)
                 labels += withdrawn

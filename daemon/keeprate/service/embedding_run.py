@@ -12,6 +12,7 @@ from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.service.companions import look_for_companions
 from keeprate.service.session import Session
+from keeprate.service.taking_marks import take_marks
 from keeprate.service.tasks import EmbedOutcome, EmbedTask
 from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
 
@@ -32,6 +33,8 @@ def embed_all(session: Session, worker: WorkerClient, library: str | None = None
     if waiting == 0 and models.active(session.catalog).fingerprint is not None:
         return EmbedOutcome()  # not worth starting a worker
     total = _until_it_lives(session, worker, library)
+    if total.embedded:
+        take_marks(session)  # only now it can be told which photos are copies of others that carry our marks
     look_for_companions(session)  # pictures say more than names
     # Of a run that died underway nobody told the counts: the catalog knows them.
     failed = problems.count_since(session.catalog, ("decode", "embed"), started_at)

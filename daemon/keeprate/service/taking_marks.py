@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from keeprate.catalog import companions, given_marks, labels, problems, user_marks
+from keeprate.catalog import companions, labels, problems, user_marks
 from keeprate.catalog.labels import Label
 from keeprate.catalog.user_marks import Decision, FileMarks, HeldValue, SaidValue
 from keeprate.plugin_api import Channel, Shown
 from keeprate.service.deciding_marks import Meanings, SaidBefore, Vote, bucket_meant, decide, meanings
 from keeprate.service.doubting_marks import Doubt, doubtful
 from keeprate.service.filed_copies import RecordedCopies
+from keeprate.service.given_values import given_values
 from keeprate.service.session import Session
 
 Leaders = Mapping[str, str]
@@ -48,14 +49,15 @@ def take_marks(session: Session) -> Taken:
         if one.shown.channel is not Channel.KEYWORD
         or any(bucket_meant(one.shown, means) for (library, _), means in told.items() if library == one.library)
     ]
-    doubts = doubtful(values, user_marks.first_readings(catalog), given_marks.everything(catalog), leaders)
+    doubts = doubtful(values, user_marks.first_readings(catalog), given_values(catalog, values), leaders)
     elector = _Elector(standing, told, {(one.content_key, one.shown): one for one in values}, doubts, leaders)
     present = _present(session, leaders)
     appended = 0
     asked: dict[tuple[str, Shown], HeldValue] = {}
     with catalog.db.atomic():
         for head in session.config.heads():
-            taken = user_marks.taken(catalog, head)
+            rows = user_marks.taken(catalog, head)
+            taken = _of_shots(rows, leaders)
             votes = elector.votes(head, taken)
             before = SaidBefore(
                 taken=taken,
@@ -66,7 +68,9 @@ def take_marks(session: Session) -> Taken:
             )
             decision = decide(head, votes, before, time.time())
             labels.append(catalog, decision.labels)
-            user_marks.take(catalog, head, decision.taken)
+            # what a photo said before it had a leader is the leader's matter from now on
+            led = dict.fromkeys(key for key in rows if leaders.get(key, key) in decision.taken)
+            user_marks.take(catalog, head, {**led, **decision.taken})
             conflicts = [(conflict.path, conflict.reason) for conflict in decision.conflicts]
             problems.replace_step(catalog, "rating", f"marks for {head}", conflicts)
             appended += len(decision.labels)
@@ -85,7 +89,7 @@ def said_of_photos(session: Session) -> dict[str, tuple[Shown, ...]]:
         return {}
     values = user_marks.said_values(catalog)
     echoes = {
-        key for key, held in doubtful(values, (), given_marks.everything(catalog), leaders).items()
+        key for key, held in doubtful(values, (), given_values(catalog, values), leaders).items()
         if held.why == Doubt.ECHO
     }  # fmt: skip
     echoes |= {(one.content_key, one.shown) for one in values if one.decision is Decision.IGNORED}
@@ -159,6 +163,15 @@ class _Elector:
         """
         keys = [file.content_key for file in self._standing if (file.library, head) not in self._told]
         return {self._leaders.get(key, key) for key in keys} | self._untold
+
+
+def _of_shots(taken: Mapping[str, str | None], leaders: Leaders) -> dict[str, str | None]:
+    """What marks said, by shot: of a photo that came to lead others it is what they said before."""
+    found: dict[str, str | None] = {}
+    for key, bucket in sorted(taken.items(), key=lambda row: row[0] == leaders.get(row[0], row[0])):  # leaders last
+        leader = leaders.get(key, key)
+        found[leader] = bucket or found.get(leader)
+    return found
 
 
 def _present(session: Session, leaders: Leaders) -> set[str]:
