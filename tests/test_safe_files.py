@@ -205,24 +205,19 @@ class TestLostUpdates:
         if way != "removed":
             assert photo.read_bytes() == (b"the user's edit" if way == "in place" else Path(__file__).read_bytes())
 
-    def test_an_edit_of_a_watched_file_is_put_back(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A viewer that saves in place in the last microsecond; the file never has another name meanwhile."""
-        real_replace = Path.replace
-        edits = [b"the user's edit, of another length"]
+    def test_a_watched_file_never_has_another_name(self, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(safe_files, "exchange", None)
+        real_fsync, edits = os.fsync, [b"the user's edit"]
 
-        def edit_then_replace(self: Path, target: Path) -> Path:
+        def edit_then_fsync(descriptor: int) -> None:
             while edits:
                 photo.write_bytes(edits.pop())
-            return real_replace(self, target)
+            real_fsync(descriptor)
 
-        monkeypatch.setattr(Path, "replace", edit_then_replace)
-        monkeypatch.setattr(safe_files, "exchange", None)
-        mode = photo.stat().st_mode
-        with pytest.raises(FileChangedError, match="stands"):
+        monkeypatch.setattr(os, "fsync", edit_then_fsync)
+        with pytest.raises(FileChangedError):
             replace_file(photo, NEW, watched=True)
-        assert photo.read_bytes() == b"the user's edit, of another length"
-        assert (photo.stat().st_mode, names_in(photo.parent)) == (mode, ["photo.jpg"])
-        monkeypatch.setattr(Path, "replace", real_replace)
+        assert photo.read_bytes() == b"the user's edit"
         replace_file(photo, NEW, watched=True)
         assert (photo.read_bytes(), names_in(photo.parent)) == (NEW, ["photo.jpg"])
 

@@ -113,8 +113,8 @@ def replace_file(
     An existing file keeps its owner, permissions, access list and extended attributes; a new one gets what
     the umask leaves. A symbolic link stays one: its target is replaced. With `seen`, the state in which the
     caller read the file, a file that is no longer in that state is left alone. `mtime_ns` sets the
-    modification time, in nanoseconds since 1970. `watched`: programs may follow the names of this file, so the old one
-    is never given another name, not for a moment (decision 0075).
+    modification time, in nanoseconds since 1970. `watched`: programs may follow this file, so that the old one must vanish
+    at once and never bear another name, at the price of microseconds without a last look (decision 0075).
 
     Raises:
         FileChangedError: the file is not (or no longer) in the state `seen`, or changed while we wrote.
@@ -382,35 +382,18 @@ def _install_instead(temporary: Path, target: Path, state: FileState) -> None:
 
 
 def _install_over(temporary: Path, target: Path, state: FileState) -> None:
-    """The same by a plain rename: an edit in place in the last microseconds is put back, one by another rename is lost.
+    """The same by a plain rename, right after the last look; an edit in the microseconds between is lost.
 
     Raises FileChangedError if the file is no longer in `state`.
     """
-    old = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if _state_of(os.fstat(old), target) != state or file_state(target) != state:
-            raise FileChangedError(f"{target} changed while it was being written")
-        temporary.replace(target)
-        now = _state_of(os.fstat(old), target)
-        if not _same_but_for_its_name(now, state):
-            with _temporary(target.parent, 0o600) as (descriptor, restored):
-                _write_all(descriptor, _read_all(old, now.size + 1))
-                _copy_attributes(target, state, descriptor)
-                os.utime(descriptor, ns=(now.mtime_ns, now.mtime_ns))
-                os.fsync(descriptor)
-                restored.replace(target)
-            raise FileChangedError(f"{target} was changed in the moment in which it was written; that change stands")
-    finally:
-        os.close(old)
+    if file_state(target) != state:
+        raise FileChangedError(f"{target} changed while it was being written")
+    temporary.replace(target)
 
 
 def _same_but_for_its_name(now: FileState | None, before: FileState | None) -> bool:
-    """Whether a file is as it was before its name was changed or taken, which moves its change time."""
-    return (
-        now is not None
-        and before is not None
-        and replace(now, ctime_ns=before.ctime_ns, link_count=before.link_count) == before
-    )
+    """Whether a file is as it was before it was renamed, which moves its change time."""
+    return now is not None and before is not None and replace(now, ctime_ns=before.ctime_ns) == before
 
 
 def _install_new(temporary: Path, target: Path) -> None:
