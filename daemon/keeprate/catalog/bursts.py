@@ -21,15 +21,16 @@ _SHOWN = """
                 WHERE companions.content_key = photos.content_key AND companions.leader <> photos.content_key
                 AND +leading.library = :library AND +leading.gone_at IS NULL)
 """
+# `CROSS` keeps the order: indices tell which vectors were not compared, and only of these photos anything is read
 _COMPARABLE = f"""
-    FROM photos JOIN looks USING (content_key)
-    WHERE EXISTS (SELECT 1 FROM files WHERE files.content_key = photos.content_key
+    FROM embeddings CROSS JOIN photos USING (content_key) CROSS JOIN looks USING (content_key)
+    WHERE embeddings.model_id = :model
+      AND EXISTS (SELECT 1 FROM files WHERE files.content_key = photos.content_key
                   AND +files.library = :library AND +files.gone_at IS NULL)
-      AND EXISTS (SELECT 1 FROM embeddings WHERE embeddings.content_key = photos.content_key AND model_id = :model)
       AND looks.version = :looks AND {_SHOWN}
 """
 _UNCOMPARED = """
-    NOT EXISTS (SELECT 1 FROM bursts WHERE bursts.content_key = photos.content_key
+    NOT EXISTS (SELECT 1 FROM bursts WHERE bursts.content_key = embeddings.content_key
                 AND bursts.library = :library AND bursts.model_id = :model)
 """
 

@@ -6,6 +6,7 @@ read in the resident process.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,14 +19,16 @@ from keeprate.pictures.technical import TECHNICAL_NAMES, TECHNICAL_VERSION
 from keeprate.plugin_api import BurstKind, BurstPlace
 from keeprate.service.session import Session
 from keeprate.service.tasks import GroupOutcome, GroupTask
-from keeprate.service.worker_client import WorkerClient
+from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
+
+log = logging.getLogger(__name__)
 
 RANKED = (BurstKind.BURST, BurstKind.DUPLICATES)
 """Of these one photo is enough; of the others all are needed, and they stay in the order of time."""
 
 
 def group_all(session: Session, worker: WorkerClient, library: str | None = None) -> GroupOutcome:
-    """Compare what is new; costs a query where nothing is."""
+    """Compare what is new; costs a query where nothing is. A worker that dies ends only this step."""
     model = models.active(session.catalog)
     waiting = sum(
         bursts.count_uncompared(session.catalog, one.name, model.id, TECHNICAL_VERSION)
@@ -33,7 +36,12 @@ def group_all(session: Session, worker: WorkerClient, library: str | None = None
     )
     if waiting == 0:
         return GroupOutcome()
-    outcome = worker.run(GroupTask(library), session.reporter)
+    try:
+        outcome = worker.run(GroupTask(library), session.reporter)
+    except WorkerCrashedError as crash:
+        failed = f"{waiting} photos were not compared with the others, the next run tries again: {crash.what}"
+        log.error("%s", failed)
+        return GroupOutcome(failed=failed)
     assert isinstance(outcome, GroupOutcome)  # noqa: S101 (the worker answers in kind)
     return outcome
 

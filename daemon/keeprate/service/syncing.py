@@ -44,6 +44,8 @@ class SyncOutcome:
             lines.append(f"{self.scored} scores brought up to date.")
         if self.guessed:
             lines.append(f"{self.guessed} photos ordered by {SENTENCE} (`keeprate list`).")
+        if self.group.failed:
+            lines.append(self.group.failed)
         if self.group.groups:
             lines.append(f"{self.group.groups} groups of photos that are nearly the same (`keeprate groups`).")
         if self.write.written or self.write.refused:

@@ -182,6 +182,8 @@ class GroupOutcome:
     groups: int = 0
     """Of the libraries asked for, if anything was compared."""
     seconds: float = 0.0
+    failed: str = ""
+    """Why photos could not be compared this time; the next time tries again."""
 
 
 Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask | GroupTask
