@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from keeprate.catalog.user_marks import Decision, FirstReading, SaidValue
 from keeprate.plugin_api import Channel, Shown
-from keeprate.service.doubting_marks import BATCH, Doubt, doubtful
+from keeprate.service.doubting_marks import BATCH, FEW, Doubt, doubtful
 
 DAY = 86_400.0
 
@@ -25,9 +26,9 @@ class Library:
         self.readings: list[FirstReading] = []
 
     def add(self, at: float, value: int | None, *, folder: str = "/p", born: bool = True,
-            decision: Decision | None = None, first_at: float | None = None) -> str:  # fmt: skip
+            decision: Decision | None = None, first_at: float | None = None, read_at: float = 0.0) -> str:  # fmt: skip
         key = f"k{len(self.readings)}"
-        self.readings.append(FirstReading(key, "camera", folder, at if first_at is None else first_at, 0.0))
+        self.readings.append(FirstReading(key, "camera", folder, at if first_at is None else first_at, read_at))
         if value is not None:
             self.values.append(SaidValue(key, stars(value), "camera", at, born, decision))
         return key
@@ -63,7 +64,36 @@ def test_an_importer_that_marks_all_at_once() -> None:
 def test_fewer_than_a_batch_are_the_users() -> None:
     library = Library()
     for number in range(BATCH - 1):
-        library.add(number * 0.1, 1)
+        library.add(number * 0.1, 1, folder=f"/p/{number // (FEW - 1)}")
+    assert library.doubts() == {}
+
+
+def test_a_small_import_that_all_came_with_one_value() -> None:
+    library = Library()
+    for number in range(60):
+        library.add(number * DAY, [3, 4, 5][number % 3])
+    for number in range(18):
+        library.add(100 * DAY + number * 7, 1, read_at=DAY)
+    assert library.doubts() == {Doubt.BORN: 18}, "of what came at that time, nothing else"
+    library.add(100 * DAY + 500, None, read_at=DAY)
+    library.add(100 * DAY + 500, None, read_at=DAY)
+    assert library.doubts() == {Doubt.BORN: 18}, "nearly all"
+    library.add(100 * DAY + 500, 5, read_at=DAY + 60)
+    assert library.doubts() == {}, "18 of 21: somebody chose"
+
+
+@pytest.mark.parametrize(("pace", "why"), [(0.4, {Doubt.RUN: 60}), (1.5, {})])
+def test_a_slow_importer_is_still_faster_than_a_person(pace: float, why: dict[str, int]) -> None:
+    library = Library()
+    for number in range(60):
+        library.add(1000 + number * pace, 1, born=False, first_at=number * DAY)
+    assert library.doubts() == why
+
+
+def test_six_photos_rated_alike_among_others_are_a_choice() -> None:
+    library = Library()
+    for number in range(10):
+        library.add(1000 + number * 0.1, 1 if number < 6 else None, born=False)
     assert library.doubts() == {}
 
 

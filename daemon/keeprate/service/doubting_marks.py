@@ -1,13 +1,14 @@
 """Which marks are probably not the user's: written for a whole batch, or once written by keeprate itself. Pure.
 
-Three patterns are held back until the user was asked:
+Four patterns are held back until the user was asked:
 
 echo    keeprate itself once gave the photo (or another file of the shot) this value. A viewer with a database of its
         own writes back what it read, long after we have taken it away.
 moment  at least `BATCH` photos of a library got the value within `MOMENT_S` seconds, and hardly any photo of that
         moment has another value, or none.
-born    at least `BATCH` photos were first seen with the value in one folder, and hardly any without: a camera or an
-        importer set it.
+born    at least `FEW` photos were first seen with the value, all there are in a folder or all that came into it at
+        one time, and hardly any without: a camera or an importer set it.
+run     the same, but some got it later, faster one after another than a person rates: an importer that takes its time.
 
 A copy of a rated library comes in one moment, too, but its values differ; rating takes longer than a moment.
 """
@@ -25,6 +26,12 @@ from keeprate.plugin_api import Shown
 
 BATCH = 20
 MOMENT_S = 5.0
+FEW = 5
+"""So many are a batch where they are all that there is."""
+PACE_S = 1.0
+"""A person needs longer for each photo of a run, darktable's import less."""
+ARRIVAL_S = 600.0
+"""Photos of a folder that were first read with shorter pauses came at one time."""
 SHARE = 0.9
 """Of the photos of a moment, or of a folder, that a batch must cover."""
 
@@ -35,6 +42,7 @@ class Doubt(StrEnum):
     ECHO = "echo"
     MOMENT = "moment"
     BORN = "born"
+    RUN = "run"
 
 
 def doubtful(
@@ -53,9 +61,9 @@ def doubtful(
         leaders: content key -> the key that stands for its shot; itself where it is missing.
     """
     found = _echoes(values, given, leaders)
-    if any(count >= BATCH for count in Counter((one.library, one.shown) for one in values).values()):
+    if any(count >= FEW for count in Counter((one.library, one.shown) for one in values).values()):
         first = list(readings)
-        for doubts in (_moments(values, first), _born(values, first)):
+        for doubts in (_moments(values, first), _whole(values, first)):
             for key, held in doubts.items():
                 found.setdefault(key, held)
     decided = {(one.content_key, one.shown) for one in values if one.decision is not None}
@@ -132,19 +140,40 @@ def _batches(at: Sequence[float], everything: Sequence[float]) -> list[tuple[int
     return found
 
 
-def _born(values: Sequence[SaidValue], readings: Sequence[FirstReading]) -> Found:
-    """Batches of one folder and one value, first seen with it."""
-    folder_of = {one.content_key: (one.library, one.folder) for one in readings}
-    photos = Counter(folder_of.values())
-    by_value: dict[tuple[str, str, Shown], list[SaidValue]] = defaultdict(list)
+def _whole(values: Sequence[SaidValue], readings: Sequence[FirstReading]) -> Found:
+    """Batches of one value that nearly all photos of a folder have, or nearly all that came into it at one time."""
+    units_of = _units(readings)
+    photos = Counter(unit for units in units_of.values() for unit in units)
+    by_value: dict[tuple[_Unit, Shown], list[SaidValue]] = defaultdict(list)
     for one in values:
-        if one.born and one.content_key in folder_of:
-            by_value[(*folder_of[one.content_key], one.shown)].append(one)
-    return {
-        (one.content_key, shown): _held(
-            one, Doubt.BORN, _group(Doubt.BORN, library, folder, shown.channel, shown.value)
-        )
-        for (library, folder, shown), those in by_value.items()
-        if len(those) >= BATCH and len(those) >= SHARE * photos[library, folder]
-        for one in those
-    }
+        for unit in units_of.get(one.content_key, ()):
+            by_value[unit, one.shown].append(one)
+    found: Found = {}
+    for (unit, shown), those in by_value.items():
+        if len(those) < FEW or len(those) < SHARE * photos[unit]:
+            continue
+        later = sorted(one.placed_at for one in those if not one.born)
+        if later and later[-1] - later[0] > PACE_S * (len(later) - 1):
+            continue
+        why = Doubt.RUN if later else Doubt.BORN
+        group = _group(why, *unit, shown.channel, shown.value)
+        for one in those:
+            found.setdefault((one.content_key, shown), _held(one, why, group))
+    return found
+
+
+_Unit = tuple[str, str, int | None]
+"""Library, folder, and the arrival (None: the whole folder)."""
+
+
+def _units(readings: Sequence[FirstReading]) -> dict[str, tuple[_Unit, ...]]:
+    """content key → its folder, and what came into it at the same time as the photo."""
+    found: dict[str, tuple[_Unit, ...]] = {}
+    latest: dict[tuple[str, str], tuple[int, float]] = {}
+    for one in sorted(readings, key=lambda one: one.read_at):
+        began, last = latest.get((one.library, one.folder), (int(one.read_at), one.read_at))
+        if one.read_at - last > ARRIVAL_S:
+            began = int(one.read_at)
+        latest[one.library, one.folder] = began, one.read_at
+        found[one.content_key] = ((one.library, one.folder, None), (one.library, one.folder, began))
+    return found

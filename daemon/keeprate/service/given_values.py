@@ -49,10 +49,10 @@ def _look_alikes(catalog: Catalog, values: Sequence[SaidValue]) -> list[SaidValu
         return []
     looks = files.perceptual_hashes(catalog, {one.content_key for one in values})
     given: dict[Shown, list[tuple[float, int]]] = defaultdict(list)
-    for shown, at, look in given_marks.with_looks(catalog, {one.shown for one in values}):
-        given[shown].append((at, look))
+    for shown, given_at, given_look in given_marks.with_looks(catalog, {one.shown for one in values}):
+        given[shown].append((given_at, given_look))
     arrays: dict[Shown, tuple[NDArray[np.float64], NDArray[np.int64]]] = {
-        shown: (np.array([at for at, _ in those]), np.array([look for _, look in those], np.int64))
+        shown: (np.array([when for when, _ in those]), np.array([hash_ for _, hash_ in those], np.int64))
         for shown, those in given.items()
     }
     found = []
