@@ -31,3 +31,16 @@ def test_a_library_that_makes_no_sense_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="two libraries"):
         add_library(path, {"name": "a", "root": "/b"})
     assert path.read_bytes() == before
+
+
+def test_line_ends_stay(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'# mine\r\n[training]\r\nevery = "3h"\r\n')
+    add_library(path, {"name": "b", "root": "/b"})
+    written = path.read_bytes()
+    assert written.count(b"\n") == written.count(b"\r\n") > 4
+    assert [library.name for library in load_config(path).library] == ["b"]
+    mixed = b'# mine\r\n[training]\nevery = "3h"\n'
+    path.write_bytes(mixed)
+    add_library(path, {"name": "b", "root": "/b"})
+    assert path.read_bytes().startswith(mixed)

@@ -64,3 +64,24 @@ def test_every_change_is_told_and_a_dry_run_changes_nothing(tmp_path: Path) -> N
         "xmp.stars: false → true",
     )
     assert path.read_text() == LAYOUTS["dotted"]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_table_without_settings_is_told_as_well(tmp_path: Path, *, dry_run: bool) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(LAYOUTS["none"])
+    assert set_marks(path, "a", "finder", {"finder": {}}, dry_run=dry_run).changed == ("finder: new table",)
+    assert ("[library.marks.finder]" in path.read_text()) != dry_run
+    path.write_text(path.read_text() + ("" if not dry_run else "[library.marks.finder]\n"))
+    assert set_marks(path, "a", "finder", {"finder": {}}).changed == ()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_line_ends_stay(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(LAYOUTS[layout].replace("\n", "\r\n").encode())
+    set_marks(path, "a", "geeqie", WANTED)
+    windows = path.read_bytes()
+    path.write_bytes(LAYOUTS[layout].encode())
+    set_marks(path, "a", "geeqie", WANTED)
+    assert windows == path.read_bytes().replace(b"\n", b"\r\n")

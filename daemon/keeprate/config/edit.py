@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ def add_library(path: Path, library: dict[str, Any]) -> Config:
     """
     load_config(path)  # a broken file is reported as it stands, before anything is added
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError:
         text = HEADER
     document = tomlkit.parse(text)
@@ -37,7 +38,7 @@ def add_library(path: Path, library: dict[str, Any]) -> Config:
         libraries = tomlkit.aot()
         document["library"] = libraries
     libraries.append(tomlkit.item(library))
-    return _replaced(path, tomlkit.dumps(document))
+    return _replaced(path, _ended_as(text, tomlkit.dumps(document)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class MarksEdit:
 
     config: Config
     changed: tuple[str, ...]
-    """One line a key: `order.geeqie_collection: "" → "auto"`, in the order of the wish."""
+    """One line a key: `order.geeqie_collection: "" → "auto"`, in the order of the wish; `finder: new table`."""
     kept: tuple[str, ...]
     """Names of tables of the user's that were not asked for and stay."""
     differing: tuple[str, ...]
@@ -78,6 +79,8 @@ def set_marks(
     changed: list[str] = []
     differing: list[str] = []
     for name, settings in marks.items():
+        if name not in wanted and not settings:
+            changed.append(f"{name}: new table")
         present = wanted.setdefault(name, {})
         for key, value in settings.items():
             where = f"{name}.{key}"
@@ -92,7 +95,7 @@ def set_marks(
                 changed.append(f"{where}: {_value(present[key])} → {_value(value)}")
             present[key] = value
     text = _with_marks(path, library, viewer, wanted)
-    if not dry_run and text != path.read_text(encoding="utf-8"):
+    if not dry_run and text != _read(path):
         _replaced(path, text)
     kept = tuple(sorted(before.marks.keys() - marks.keys()))
     return MarksEdit(parse_config(text, path), tuple(changed), kept, tuple(differing))
@@ -100,7 +103,8 @@ def set_marks(
 
 def _with_marks(path: Path, library: str, viewer: str, wanted: dict[str, dict[str, Any]]) -> str:
     """The text of the file once a library's table says so; only what differs is touched."""
-    document: Any = tomlkit.parse(path.read_text(encoding="utf-8"))
+    before = _read(path)
+    document: Any = tomlkit.parse(before)
     table = next(one for one in document["library"] if one["name"] == library)
     if table.get("viewer", "folder") != viewer:
         table["viewer"] = viewer
@@ -113,7 +117,7 @@ def _with_marks(path: Path, library: str, viewer: str, wanted: dict[str, dict[st
         for key, value in settings.items():
             if key not in table["marks"][name] or table["marks"][name][key] != value:
                 table["marks"][name][key] = value
-    text = tomlkit.dumps(document)
+    text = _ended_as(before, tomlkit.dumps(document))
     # tables that are scattered over the file are more than tomlkit can always put together: look what came out
     after: dict[str, Any] = next((one for one in tomllib.loads(text)["library"] if one["name"] == library), {})
     if after.get("marks") != wanted or after.get("viewer", "folder") != viewer:
@@ -123,6 +127,17 @@ def _with_marks(path: Path, library: str, viewer: str, wanted: dict[str, dict[st
             advice=f"Put the lines that `keeprate profile {viewer}` prints into it yourself.",
         )
     return text
+
+
+def _read(path: Path) -> str:
+    """The text with its line ends as they are."""
+    return path.read_bytes().decode()
+
+
+def _ended_as(before: str, text: str) -> str:
+    """The text with the line ends of Windows, where all lines ended so; what is new has others."""
+    lines = before.count("\n")
+    return re.sub("\r?\n", "\r\n", text) if lines and before.count("\r\n") == lines else text
 
 
 def _value(value: Any) -> str:
