@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.attributes import all_attributes, need_attributes
-from support.commands import answer, keeprate
+from support.commands import answer, daemon, keeprate, set_quick
 from support.photos import write_photos
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +64,22 @@ def test_stars_are_written_learned_only_if_the_users_and_taken_back(library: Pat
     left = {path.name: all_attributes(path) for path in inbox.iterdir() if all_attributes(path)}
     assert left == {loved.name: {RATING: kept[0]}, bad.name: {RATING: kept[1]}}
     assert {path: path.stat().st_mtime_ns for path in inbox.iterdir()} == times
+
+
+def test_the_daemon_notices_stars_while_it_runs(library: Path, tmp_path: Path, home: Path) -> None:
+    inbox, log = library / "inbox", tmp_path / "log"
+    set_quick(home)
+
+    def labels() -> dict[str, str]:
+        return {Path(label["path"]).name: label["bucket"] for label in answer("labels", "list")}
+
+    with daemon(log):
+        wait_until(lambda: None not in stars_in(inbox).values(), 60, what="stars of ours everywhere")
+        loved, bad = inbox / "IMG_0021.jpg", inbox / "IMG_0022.jpg"
+        for photo, stars in ((loved, {b"10", b"9"}), (bad, {b"1", b"2"})):
+            os.setxattr(photo, RATING, min(stars - {all_attributes(photo)[RATING]}))
+            wait_until(lambda: photo.name in labels(), 20, what=f"the star on {photo.name} is a label")  # noqa: B023
+        assert (labels()[loved.name], labels()[bad.name]) == ("keep", "delete")
+        os.removexattr(loved, RATING)
+        wait_until(lambda: loved.name not in labels(), 20, what="taken away")
+    assert log.read_text().count(" files read (") <= 8, "what keeprate writes itself is looked at once, not for ever"

@@ -43,6 +43,21 @@ def test_tells_of_new_files_at_any_depth(tmp_path: Path) -> None:
 
 
 @linux_only
+def test_tells_of_attributes_but_not_of_every_write(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "b.jpg")
+    with watching(tmp_path) as (_, paths):
+        with (tmp_path / "b.jpg").open("wb", buffering=0) as file:
+            for number in range(1000):
+                file.write(b"%d" % number)
+                list(tmp_path.iterdir())
+                (tmp_path / "a.jpg").read_bytes()
+        assert f"{tmp_path}/a.jpg" not in paths
+        os.setxattr(tmp_path / "a.jpg", "user.baloo.rating", b"8")
+        wait_until(lambda: f"{tmp_path}/a.jpg" in paths)
+        assert paths.count(f"{tmp_path}/b.jpg") <= 3
+
+
+@linux_only
 def test_counts_what_the_kernel_watches(tmp_path: Path) -> None:
     make_files(tmp_path, "2019/06/", "2020/", ".hidden/")
     (tmp_path / "link").symlink_to(tmp_path / "2019")

@@ -21,7 +21,7 @@ REASONS = {
     Doubt.ECHO: "keeprate once gave these photos the same; a viewer may have written it back",
     Doubt.MOMENT: "all in one moment: a program may have set it, or you, for all of them at once",
     Doubt.BORN: "they came with it, nearly all of the folder: a camera or an importer may have set it",
-    Doubt.RUN: "nearly all of the folder, faster than anybody looks: a program may have set it, or you, for all of them",
+    Doubt.RUN: "nearly all of the folder, faster than anybody looks: a program may have set it, or you",
 }
 
 

@@ -17,6 +17,7 @@ from watchdog.events import (
     DirCreatedEvent,
     DirDeletedEvent,
     DirMovedEvent,
+    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -26,6 +27,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 from watchdog.utils import BaseThread, platform
 
 from keeprate.watching.mounts import fixed_devices
@@ -35,6 +37,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
     # from some 4,000 folders on that overflows the queue, which makes it walk again, for ever.
     FileCreatedEvent,
     FileClosedEvent,
+    FileAttribEvent,  # KDE keeps stars and tags in extended attributes
     FileMovedEvent,
     FileDeletedEvent,
     DirCreatedEvent,
@@ -62,7 +65,7 @@ class EventWatch:
         self._can_be_unmounted = Path(folder).stat().st_dev not in fixed_devices()
         threads = set(threading.enumerate())
         descriptors = _inotify_descriptors()
-        self._observer = Observer()
+        self._observer = _observer()
         try:
             self._observer.schedule(_Reporter(report), folder, recursive=True, event_filter=_EVENTS)
             self._observer.start()
@@ -94,6 +97,25 @@ class EventWatch:
         self._observer.stop()
         if self._observer.is_alive():
             self._observer.join(2)
+
+
+def _observer() -> BaseObserver:
+    """watchdog's observer for this system; on Linux one that is told of attributes, but not of every single write.
+
+    watchdog asks the kernel for both together only: some 8,000 events for a file of a gigabyte.
+    """
+    if not platform.is_linux():
+        return Observer()
+    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
+    from watchdog.observers.inotify_c import InotifyConstants, Mask
+
+    class Emitter(InotifyEmitter):
+        def get_event_mask_from_filter(self) -> Mask:
+            return Mask(super().get_event_mask_from_filter() | InotifyConstants.IN_ATTRIB)
+
+    observer = InotifyObserver()
+    observer._emitter_class = Emitter
+    return observer
 
 
 class _Reporter(FileSystemEventHandler):
