@@ -161,6 +161,9 @@ class ScoredPhoto:
     said: tuple[Shown, ...] = ()
     """What the user says about it in any place that photo managers read: who writes stars into one place must not
     contradict those that the user set in another."""
+    given: tuple[Shown, ...] = ()
+    """Every value that keeprate ever showed for any file of the shot: where a program carried one on into another
+    place, it says nothing."""
 
     def files(self) -> tuple[PhotoFile, ...]:
         """Every file that stands for this photo, its copies and companions included."""

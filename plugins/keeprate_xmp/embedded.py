@@ -43,14 +43,6 @@ class EmbeddedMetadata:
     keywords: tuple[str, ...] = ()
     """Those of IPTC and of Exif's XPKeywords."""
 
-    @property
-    def rated(self) -> bool:
-        """Whether Exif or IPTC hold what a viewer may show as a rating (0 is none)."""
-        return any(
-            value is not None and value.strip("\0 ") not in ("", "0")
-            for value in (self.rating, self.rating_percent, self.urgency)
-        )
-
 
 @cache
 def _exiv2() -> Any:

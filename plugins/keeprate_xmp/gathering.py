@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from keeprate.attributes.claim import Claim
-from keeprate.plugin_api import LastWritten
+from keeprate.plugin_api import Channel, LastWritten, Shown
 from keeprate.safe_files import FileChangedError, read_file
-from keeprate_xmp.embedded import EmbeddedMetadata, UnreadableError, read_embedded
+from keeprate_xmp.embedded import UnreadableError, read_embedded
 from keeprate_xmp.fields import ScoreFields
 from keeprate_xmp.marking import Wish, fields_of
 from keeprate_xmp.ownership import Evidence
 from keeprate_xmp.packet import MAXIMUM_BYTES, Packet, PacketError, scan
 from keeprate_xmp.places import PlaceKind, decode
 from keeprate_xmp.sidecar import all_sidecars
+from keeprate_xmp.user_values import said_outside_xmp
 
 _BALOO_RATING = "user.baloo.rating"
 """Where KDE's file index, and with it gwenview and Dolphin, keep stars: 0 to 10."""
@@ -40,11 +42,11 @@ def gather(
             packets.append(scan(read_file(path, maximum_bytes=MAXIMUM_BYTES)[0]))
         except (PacketError, FileChangedError, OSError):
             complete = False
-    outside: set[str] = set()
+    outside: tuple[Shown, ...] = ()
     if wish.shows_something:
         try:
             inside = read_embedded(photo)
-            outside = _outside(photo, inside)
+            outside = (*said_outside_xmp(inside), *_baloo_rating(photo))
             if embedded_elsewhere and inside.packet is not None:
                 packets.append(scan(inside.packet))
         except (UnreadableError, PacketError):
@@ -54,8 +56,9 @@ def gather(
         here=here,
         elsewhere=tuple(packets),
         journal=journal,
-        outside=frozenset(outside),
+        outside=outside,
         said=wish.said,
+        given=wish.given,
         complete=complete,
     )
 
@@ -73,22 +76,16 @@ def fields_in(kind: PlaceKind, entry: bytes | None) -> ScoreFields | None:
         return None
 
 
-def _outside(photo: Path, inside: EmbeddedMetadata) -> set[str]:
-    channels = set()
-    if inside.rated or _has_baloo_rating(photo):
-        channels.add("rating")
-    if inside.keywords:
-        channels.add("keywords")
-    return channels
-
-
-def _has_baloo_rating(photo: Path) -> bool:
-    """Whether the user, and not keeprate, has set stars there."""
+def _baloo_rating(photo: Path) -> Iterator[Shown]:
+    """The stars that the user, and not keeprate's photo manager for it, has set there."""
     rating = _attribute(photo, _BALOO_RATING)
     if rating is None or rating.strip() in (b"", b"0"):
-        return False
+        return
     claim = Claim.decoded(_attribute(photo, _CLAIM_BESIDE_IT))
-    return claim is None or rating not in claim.may_be_ours("stars")
+    if claim is None or rating not in claim.may_be_ours("stars"):
+        halves = rating.strip()
+        whole = halves.isdigit() and int(halves) % 2 == 0
+        yield Shown(Channel.RATING, str(int(halves) // 2) if whole else f"halves: {halves!r}")
 
 
 def _attribute(photo: Path, name: str) -> bytes | None:

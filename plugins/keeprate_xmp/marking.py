@@ -10,6 +10,7 @@ from keeprate_xmp.fields import ScoreFields, VisibleMarks, keyword_claim, score_
 from keeprate_xmp.ownership import CHANNELS, Evidence, Hold, Verdict, judge
 from keeprate_xmp.packet import Packet, PacketError, keep_length, scan
 from keeprate_xmp.settings import XmpSettings
+from keeprate_xmp.user_values import NOTHING_GIVEN, Given
 from keeprate_xmp.verification import verify_edit
 
 
@@ -22,6 +23,8 @@ class Wish:
     minimum_change: float
     said: tuple[Shown, ...] = ()
     """What the user says about the photo, wherever it stands."""
+    given: Given = NOTHING_GIVEN
+    """What keeprate ever gave to the photo."""
 
     @property
     def shows_something(self) -> bool:
@@ -49,7 +52,8 @@ def wish_for(photo: ScoredPhoto, content_key: str, request: MarkRequest, setting
         keyword_root=settings.keyword_root if settings.keywords else None,
         further_keyword=settings.best_of_burst_keyword if settings.best_of_burst and _is_best_of_many(photo) else None,
     )
-    return Wish(score_fields(photo, content_key, request), marks, settings.minimum_change, photo.said)
+    given = Given.of((), settings.keyword_root, photo.given)
+    return Wish(score_fields(photo, content_key, request), marks, settings.minimum_change, photo.said, given)
 
 
 def _is_best_of_many(photo: ScoredPhoto) -> bool:
@@ -66,8 +70,8 @@ def is_settled(here: Packet, wish: Wish) -> bool:
     found = read_fields(here)
     if found is None:
         return False
-    verdict = judge(Evidence(key=found.key, here=here, said=wish.said))
-    return not _worth_writing(found, _fields_to_write(wish, verdict), wish.minimum_change)
+    verdict = judge(Evidence(key=found.key, here=here, said=wish.said, given=wish.given))
+    return not _worth_writing(found, _fields_to_write(wish, verdict, found), wish.minimum_change)
 
 
 def mark(evidence: Evidence, wish: Wish, *, constant_length: bool) -> MarkedPacket | None:
@@ -80,7 +84,7 @@ def mark(evidence: Evidence, wish: Wish, *, constant_length: bool) -> MarkedPack
     """
     verdict = judge(evidence)
     found = read_fields(evidence.here)
-    fields = _fields_to_write(wish, verdict)
+    fields = _fields_to_write(wish, verdict, found)
     if found is not None and not _worth_writing(found, fields, wish.minimum_change):
         return None
     before = evidence.here.data
@@ -123,11 +127,14 @@ def fields_of(packet: bytes | None) -> ScoreFields | None:
         return None
 
 
-def _fields_to_write(wish: Wish, verdict: Verdict) -> ScoreFields:
-    writes = {
-        channel.name: wish.value(channel.name) if verdict.of(channel.name) is not Hold.USERS else None
-        for channel in CHANNELS
-    }
+def _fields_to_write(wish: Wish, verdict: Verdict, found: ScoreFields | None) -> ScoreFields:
+    writes: dict[str, str | None] = {}
+    for channel in CHANNELS:
+        hold = verdict.of(channel.name)
+        if hold is Hold.AGREED and found is not None:
+            writes[channel.name] = found.claim(channel.name)
+        else:
+            writes[channel.name] = None if hold is Hold.USERS else wish.value(channel.name)
     return replace(
         wish.fields,
         wrote_rating=writes["rating"],

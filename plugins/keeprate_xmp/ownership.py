@@ -2,8 +2,10 @@
 
 The rule is old and simple: what the user set is theirs for ever, and what they took away stays away. A value is
 ours only if it stands exactly as we wrote it, both by what our block claims and by what the journal remembers,
-and if nothing else in the photo, its sidecars or its attributes says anything of the kind. Whatever is in doubt
-is the user's. A rating of 0 is nobody's: cameras write it (Canon 7D and later, Sony α6400, Nikon Z).
+and if nothing else in the photo, its sidecars or its attributes says anything else of the kind. A value elsewhere
+that we gave ourselves is an echo: a program carried it on. Whatever is in doubt is the user's, and what of ours
+stands beside it is taken out, lest stars that nobody claims go stale. A rating of 0 is nobody's: cameras write it
+(Canon 7D and later, Sony α6400, Nikon Z).
 
 Pure: packets in, decisions out.
 """
@@ -31,6 +33,7 @@ from keeprate_xmp.fields import (
     SharedValues,
 )
 from keeprate_xmp.packet import Packet, Property
+from keeprate_xmp.user_values import NOTHING_GIVEN, Given
 
 _Names = frozenset[tuple[str, str]]
 
@@ -40,6 +43,8 @@ class Hold(StrEnum):
 
     FREE = "free"
     OURS = "ours"
+    AGREED = "ours, and the user says the same elsewhere"
+    """It stays as it stands until they differ."""
     USERS = "the user's"
 
 
@@ -102,10 +107,12 @@ class Evidence:
     """The other packets: embedded, or the sidecar with the other name."""
     journal: ScoreFields | None = None
     """What the journal says that we last wrote here."""
-    outside: frozenset[str] = frozenset()
-    """Channels that Exif, IPTC or an extended attribute hold a value for."""
+    outside: tuple[Shown, ...] = ()
+    """What Exif, IPTC or an extended attribute say."""
     said: tuple[Shown, ...] = ()
     """What the user says about the photo wherever keeprate reads it: in its other files, in another way."""
+    given: Given = NOTHING_GIVEN
+    """What we ever gave to the photo, beside what our block and the journal claim."""
     complete: bool = True
     """False if something could not be read: then nothing counts as free."""
 
@@ -118,7 +125,7 @@ class Verdict:
     user_owns: frozenset[str]
     """Channels that were ours once and that the user has set or emptied since."""
     removable: SharedValues
-    """Our values that stand, or are left over beside a value of the user's."""
+    """Our values, wherever they still stand as we wrote them."""
 
     def of(self, channel: str) -> Hold:
         return dict(self.holds)[channel]
@@ -131,36 +138,41 @@ def judge(evidence: Evidence) -> Verdict:
     taken_over = set(found.user_owns if found is not None else ())
     simple: list[tuple[str, str, str]] = []
     lists: list[tuple[str, str, str, tuple[str, ...]]] = []
+    claims = [fields for fields in (found, evidence.journal) if fields is not None]
+    given = evidence.given.and_claims(claims)
     for channel in CHANNELS:
         claim = _trusted_claim(channel.name, found, evidence)
         values = _values(channel.name, claim)
-        verdict = _hold(channel, values, found, evidence)
+        verdict = _hold(channel, claim, found, evidence, given if claim is not None else NOTHING_GIVEN)
         verdicts.append((channel.name, verdict))
         if verdict is Hold.USERS and (claim is not None or _stripped(channel.name, found, evidence)):
             taken_over.add(channel.name)
-        theirs = _said(channel, evidence.said)
-        contradicted = bool(theirs) and claim not in theirs
-        if verdict is Hold.OURS or contradicted or _left_over(channel, values, evidence.here):
-            simple += values.simple
-            lists += values.lists
+        simple += values.simple
+        lists += values.lists
     return Verdict(tuple(verdicts), frozenset(taken_over), SharedValues(tuple(simple), tuple(lists)))
 
 
-def _hold(channel: Channel, ours: SharedValues, found: ScoreFields | None, evidence: Evidence) -> Hold:
+def _hold(channel: Channel, claim: str | None, found: ScoreFields | None, evidence: Evidence, echoes: Given) -> Hold:
+    """Who holds a channel of which our block says `claim`; `echoes` may stand elsewhere and mean nothing."""
+    ours = _values(channel.name, claim)
     if found is not None and channel.name in found.user_owns:
         return Hold.USERS
-    if channel.name in evidence.outside or _said(channel, evidence.said) or _stripped(channel.name, found, evidence):
+    theirs = {shown.value for shown in evidence.said if shown.channel is channel.shown}
+    outside = any(shown.channel is channel.shown and not echoes.has(shown) for shown in evidence.outside)
+    if outside or theirs - {claim} or _stripped(channel.name, found, evidence):
         return Hold.USERS
-    if any(_others(channel, evidence.here, ours)):
+    if any(_others(channel, evidence.here, ours, echoes)):
         return Hold.USERS
     for packet in evidence.elsewhere:
         fields = read_fields(packet)
-        theirs = _values(channel.name, fields.claim(channel.name) if fields is not None else None)
-        if any(_others(channel, packet, theirs)):
+        claimed = _values(channel.name, fields.claim(channel.name) if fields is not None else None)
+        if not all(echoes.covers(one) for one in _others(channel, packet, claimed, echoes)):
             return Hold.USERS
     standing = evidence.here.all_of(*channel.main)
-    if ours.simple or ours.lists:
-        return Hold.OURS if any(holds(one, ours) for one in standing) else Hold.USERS
+    if claim is not None:
+        if not any(holds(one, ours) for one in standing):
+            return Hold.USERS
+        return Hold.AGREED if theirs else Hold.OURS
     writable = not standing or (channel.name == "rating" and len(standing) == 1)
     return Hold.FREE if evidence.complete and writable else Hold.USERS
 
@@ -185,26 +197,14 @@ def _stripped(channel: str, found: ScoreFields | None, evidence: Evidence) -> bo
     return found is None and journal is not None and journal.key == evidence.key and journal.claim(channel) is not None
 
 
-def _others(channel: Channel, packet: Packet, ours: SharedValues) -> Iterable[Property]:
-    """The properties of a channel that hold a value which is not ours."""
+def _others(channel: Channel, packet: Packet, ours: SharedValues, echoes: Given) -> Iterable[Property]:
+    """The properties of a channel that hold a value which is not ours, nor carried on by a program."""
     for found in packet.properties:
         name = (found.namespace, found.name)
-        if (name in channel.foreign and _says_something(found)) or (
+        if (name in channel.foreign and _says_something(found) and not echoes.covers(found)) or (
             name in channel.shared and _says_something(found) and not holds(found, ours)
         ):
             yield found
-
-
-def _said(channel: Channel, said: tuple[Shown, ...]) -> set[str]:
-    """The user's values of a channel, as keeprate knows them from everywhere."""
-    return {shown.value for shown in said if shown.channel is channel.shown}
-
-
-def _left_over(channel: Channel, ours: SharedValues, here: Packet) -> bool:
-    """Whether the user changed the main property and our values in its companions now contradict it."""
-    if not (ours.simple or ours.lists):
-        return False
-    return not any(holds(one, ours) for one in here.all_of(*channel.main))
 
 
 def _says_something(found: Property) -> bool:

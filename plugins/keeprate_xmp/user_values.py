@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from keeprate.plugin_api import Channel, Shown
 from keeprate_xmp.embedded import EmbeddedMetadata
 from keeprate_xmp.fields import (
     ACDSEE,
@@ -27,7 +28,7 @@ from keeprate_xmp.fields import (
     ScoreFields,
     keyword_claim,
 )
-from keeprate_xmp.packet import Packet
+from keeprate_xmp.packet import Packet, Property
 
 NOT_RATED = 0
 _DIGIKAM_COLOURS = ("Red", "Orange", "Yellow", "Green", "Blue", "Purple", "Gray", "Black", "White")
@@ -38,47 +39,70 @@ _DIGIKAM_PICKS = {"1": "rejected", "2": "pending", "3": "accepted"}
 _ADOBE_PICKS = {"-1": "rejected", "1": "accepted"}
 _LEAST_PERCENT = ((88, 5), (63, 4), (38, 3), (13, 2), (1, 1))
 """learn.microsoft.com, System.Rating: 1–12 is one star, … 88–99 five."""
-_KEYWORD_LISTS = (
-    (DIGIKAM, "TagsList", "/"),
-    (LIGHTROOM, "hierarchicalSubject", "|"),
-    (MEDIAPRO, "CatalogSets", "|"),
-    (MICROSOFT, "LastKeywordXMP", "/"),
-    (ACDSEE, "keywords", None),
-    (DC, "subject", None),
-)
-"""(namespace, name, what stands between a parent and its child)."""
+_RATINGS = ((XMP, "Rating"), (ACDSEE, "rating"), (MICROSOFT, "Rating"))
+_COLOURS = ((DIGIKAM, "ColorLabel"), (DARKTABLE, "colorlabels"), (XMP, "Label"))
+"""The most telling first."""
+_KEYWORD_LISTS = {
+    (DIGIKAM, "TagsList"): "/",
+    (LIGHTROOM, "hierarchicalSubject"): "|",
+    (MEDIAPRO, "CatalogSets"): "|",
+    (MICROSOFT, "LastKeywordXMP"): "/",
+    (ACDSEE, "keywords"): None,
+    (DC, "subject"): None,
+}
+"""What stands between a parent and its child."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
     """What keeprate gave to a photo and may meet again anywhere in it."""
 
-    ratings: frozenset[int]
-    colours: frozenset[str]
-    keywords: frozenset[str]
+    ratings: frozenset[int] = frozenset()
+    colours: frozenset[str] = frozenset()
+    keywords: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, claims: Iterable[ScoreFields], keyword_root: str) -> Given:
-        """Everything that blocks in packets, or the journal, claim as ours.
+    def of(cls, claims: Iterable[ScoreFields], keyword_root: str, shown: Iterable[Shown] = ()) -> Given:
+        """Everything that blocks in packets, or the journal, claim as ours, and what else we have `shown`.
 
         The keywords below our root are ours without a claim as well: where a user added one to ours, the list is
         theirs, claim and all, but what we wrote still stands in it.
         """
-        ratings: set[int] = set()
-        colours: set[str] = set()
+        given = {channel: {one.value for one in shown if one.channel is channel} for channel in Channel}
+        ratings = {stars for value in given[Channel.RATING] if (stars := _stars(value))}
         keywords = {f"{keyword_root}{between}{tenth}" for tenth in range(10) for between in "| "}
+        keywords |= given[Channel.KEYWORD]
+        return cls(frozenset(ratings), frozenset(given[Channel.COLOUR]), frozenset(keywords)).and_claims(claims)
+
+    def and_claims(self, claims: Iterable[ScoreFields]) -> Given:
+        """The same and what these claim."""
+        ratings, colours, keywords = set(self.ratings), set(self.colours), set(self.keywords)
         for fields in claims:
             stars = _stars(fields.wrote_rating)
             if stars:
                 ratings.add(stars)
             if fields.wrote_label is not None:
                 colours.add(fields.wrote_label)
+                keywords.add(fields.wrote_label)  # Shotwell makes a tag of a label
             for keyword in keyword_claim(fields.wrote_keywords):
                 # Programs that rewrite packets make tags of the parents and of the last part alone, too.
                 parts = keyword.split("|")
                 keywords.update(("|".join(parts[: depth + 1]) for depth in range(len(parts))), parts)
                 keywords.add(" ".join(parts))
-        return cls(frozenset(ratings), frozenset(colours), frozenset(keywords))
+        return Given(frozenset(ratings), frozenset(colours), frozenset(keywords))
+
+    def has(self, shown: Shown) -> bool:
+        if shown.channel is Channel.RATING:
+            return _stars(shown.value) in self.ratings
+        return shown.value in (self.colours if shown.channel is Channel.COLOUR else self.keywords)
+
+    def covers(self, found: Property) -> bool:
+        """Whether a property says something, and nothing that is not given: a program carried ours on."""
+        values = tuple(_values_in(found))
+        return bool(values) and all(map(self.has, values))
+
+
+NOTHING_GIVEN = Given()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +123,10 @@ class Said:
 def said_in(packet: Packet | None, given: Given, photo: EmbeddedMetadata | None = None) -> Said:
     """What a packet says, and behind it the Exif and IPTC of the photo that it lies in."""
     ratings = [rating for rating in _ratings(packet, photo) if rating is not None and rating not in given.ratings]
-    colours = _colours(packet) if packet is not None else ()
+    properties = packet.properties if packet is not None else ()
+    colours = (_colour_in(found) for name in _COLOURS for found in properties if (found.namespace, found.name) == name)
     keywords = set(photo.keywords if photo is not None else ())
-    keywords.update(_keywords(packet) if packet is not None else ())
+    keywords.update(keyword for found in properties for keyword in _keywords_in(found))
     return Said(
         rating=next((rating for rating in ratings if rating != NOT_RATED), NOT_RATED if ratings else None),
         colour=next((colour for colour in colours if colour and colour not in given.colours), None),
@@ -110,14 +135,42 @@ def said_in(packet: Packet | None, given: Given, photo: EmbeddedMetadata | None 
     )
 
 
+def said_outside_xmp(photo: EmbeddedMetadata) -> Iterator[Shown]:
+    """What a photo's Exif and IPTC say that a viewer may show; what is no rating of its own comes as it stands."""
+    for text, stars in (
+        (photo.rating, _stars(photo.rating)),
+        (photo.rating_percent, _stars_of_percent(photo.rating_percent)),
+        (photo.urgency, None),
+    ):
+        if text is not None and text.strip("\0 ") not in ("", "0"):
+            yield Shown(Channel.RATING, str(stars) if stars is not None else f"shown as {text}")
+    for keyword in photo.keywords:
+        yield Shown(Channel.KEYWORD, keyword)
+
+
+def _values_in(found: Property) -> Iterator[Shown]:
+    """What viewers take from one property."""
+    name = (found.namespace, found.name)
+    if name in _RATINGS:
+        stars = _rating_in(found)
+        if stars is not None:
+            yield Shown(Channel.RATING, str(stars))
+    elif name in _COLOURS:
+        yield Shown(Channel.COLOUR, _colour_in(found))
+    else:
+        yield from (Shown(Channel.KEYWORD, keyword) for keyword in _keywords_in(found))
+
+
 def _ratings(packet: Packet | None, photo: EmbeddedMetadata | None) -> Iterator[int | None]:
     if packet is not None:
-        yield _stars(packet.text_of(XMP, "Rating"))
-        yield _stars(packet.text_of(ACDSEE, "rating"))
-        yield _stars_of_percent(packet.text_of(MICROSOFT, "Rating"))
+        yield from (_rating_in(found) for name in _RATINGS for found in packet.all_of(*name))
     if photo is not None:
         yield _stars(photo.rating)
         yield _stars_of_percent(photo.rating_percent)
+
+
+def _rating_in(found: Property) -> int | None:
+    return _stars_of_percent(found.value) if found.namespace == MICROSOFT else _stars(found.value)
 
 
 def _number(text: str | None) -> float | None:
@@ -141,13 +194,15 @@ def _stars_of_percent(text: str | None) -> int | None:
     return next((stars for least, stars in _LEAST_PERCENT if number >= least), NOT_RATED)
 
 
-def _colours(packet: Packet) -> Iterator[str | None]:
-    yield _named(packet.text_of(DIGIKAM, "ColorLabel"), _DIGIKAM_COLOURS, first=1)
-    for found in packet.all_of(DARKTABLE, "colorlabels"):
-        names = [_named(item, _DARKTABLE_COLOURS, first=0) for item in found.items or ()]
+def _colour_in(found: Property) -> str:
+    """The colour that a property names; empty if none."""
+    if found.namespace == DIGIKAM:
+        return _named(found.value, _DIGIKAM_COLOURS, first=1) or ""
+    if found.namespace == DARKTABLE:
+        names = {_named(item, _DARKTABLE_COLOURS, first=0) for item in found.items or ()}
         # Several are one mark of its own, not the first of them.
-        yield ", ".join(sorted({name for name in names if name is not None}))
-    yield (packet.text_of(XMP, "Label") or "").strip()
+        return ", ".join(sorted(name for name in names if name is not None))
+    return (found.value or "").strip()
 
 
 def _named(text: str | None, names: tuple[str, ...], *, first: int) -> str | None:
@@ -162,11 +217,12 @@ def _pick(packet: Packet) -> str | None:
     return _DIGIKAM_PICKS.get(flag) or _ADOBE_PICKS.get((packet.text_of(DYNAMIC_MEDIA, "pick") or "").strip())
 
 
-def _keywords(packet: Packet) -> Iterator[str]:
-    for namespace, name, separator in _KEYWORD_LISTS:
-        for found in packet.all_of(namespace, name):
-            for item in found.items if found.items is not None else (found.value or "",):
-                parts = item.split(separator) if separator is not None else [item]
-                keyword = "|".join(part.strip() for part in parts if part.strip())
-                if keyword:
-                    yield keyword
+def _keywords_in(found: Property) -> Iterator[str]:
+    if (found.namespace, found.name) not in _KEYWORD_LISTS:
+        return
+    separator = _KEYWORD_LISTS[found.namespace, found.name]
+    for item in found.items if found.items is not None else (found.value or "",):
+        parts = item.split(separator) if separator is not None else [item]
+        keyword = "|".join(part.strip() for part in parts if part.strip())
+        if keyword:
+            yield keyword

@@ -11,7 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import overload
 
-from keeprate.catalog import heads, journal, models, problems, runs, scores
+from keeprate.catalog import given_marks, heads, journal, models, problems, runs, scores
 from keeprate.catalog.scores import RankedPhoto
 from keeprate.config.models import LibraryConfig
 from keeprate.plugin_api import (
@@ -158,7 +158,12 @@ def mark_request(
         model=f"{name}#{version.version} on {model}",
         scored_at=datetime.fromtimestamp(version.trained_at, UTC),
         photos=_scored(
-            ranked, version.buckets, said_of_photos(session), burst_places(session, library.name, name), deadly
+            ranked,
+            version.buckets,
+            said_of_photos(session),
+            given_marks.everything(catalog),
+            burst_places(session, library.name, name),
+            deadly,
         ),
         last_written=_nothing_written,
     )
@@ -222,6 +227,7 @@ def _scored(
     ranked: Sequence[RankedPhoto],
     buckets: tuple[str, ...],
     told: Mapping[str, tuple[Shown, ...]],
+    given: Mapping[str, frozenset[Shown]],
     places: Mapping[str, BurstPlace],
     deadly: Collection[str] = (),
 ) -> list[ScoredPhoto]:
@@ -238,11 +244,18 @@ def _scored(
             label=photo.label,
             taken_at=None if photo.taken_at is None else datetime.fromtimestamp(photo.taken_at, UTC),
             said=told.get(photo.content_key, ()),
+            given=_given_to(photo, given),
             burst=places.get(photo.content_key),
             companions=tuple(PhotoFile(Path(path), key) for path, key in photo.companions if path not in deadly),
         )
         for position, photo in enumerate(ranked)
     ]
+
+
+def _given_to(photo: RankedPhoto, given: Mapping[str, frozenset[Shown]]) -> tuple[Shown, ...]:
+    keys = (photo.content_key, *(key for _, key in photo.companions))
+    shown = {one for key in keys for one in given.get(key, ())}
+    return tuple(sorted(shown, key=lambda one: (one.channel, one.value)))
 
 
 def _write_library(

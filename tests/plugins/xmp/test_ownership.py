@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from keeprate.plugin_api import Channel, Shown
 from keeprate_xmp.block import empty_packet, insert
 from keeprate_xmp.fields import MICROSOFT, ScoreFields
 from keeprate_xmp.ownership import Evidence, Hold, Verdict, judge
 from keeprate_xmp.packet import scan
+from keeprate_xmp.user_values import Given
 from support.xmp import packet
 
 KEY = "jpeg1-00ff"
@@ -109,19 +111,53 @@ def test_our_leftovers_beside_a_value_of_the_users_go() -> None:
     assert (MICROSOFT, "Rating", "75") in found.removable.simple
 
 
-def test_a_program_that_confirmed_our_rating_elsewhere_made_it_the_users() -> None:
-    confirmed = MARKED.replace(
-        b'dc:format="image/jpeg"', b'xmlns:acdsee="http://ns.acdsee.com/iptc/1.0/" acdsee:rating="4"'
-    )
-    found = verdict(confirmed)
-    assert found.of("rating") is USERS
-    assert ("http://ns.adobe.com/xap/1.0/", "Rating", "4") not in found.removable.simple
+CARRIED_ON = (
+    "acdsee:rating='4' digiKam:ColorLabel='4'",
+    "<acdsee:keywords><rdf:Bag><rdf:li>Score 9</rdf:li></rdf:Bag></acdsee:keywords>",
+)
+OTHERS = ("acdsee:rating='3' digiKam:ColorLabel='1'", CARRIED_ON[1].replace("Score 9", "holiday"))
 
 
-@pytest.mark.parametrize("channel", ["rating", "keywords"])
-def test_values_outside_xmp_are_the_users(channel: str) -> None:
-    assert verdict(packet(), outside=frozenset({channel})).of(channel) is USERS
-    assert verdict(MARKED, outside=frozenset({channel})).of(channel) is USERS
+@pytest.mark.parametrize(("attributes", "inside"), [CARRIED_ON, OTHERS])
+def test_a_program_that_carries_ours_on_says_nothing(attributes: str, inside: str) -> None:
+    echoed = (attributes, inside) == CARRIED_ON
+    for found in (
+        verdict(insert(packet(inside, attributes=NAMESPACES + attributes), WROTE)),
+        verdict(MARKED, elsewhere=(scan(packet(inside, attributes=NAMESPACES + attributes)),)),
+    ):
+        assert holds(found) == ((OURS, OURS, OURS) if echoed else (USERS, USERS, USERS))
+        assert found.removable == WROTE.shared()  # nothing of ours may stay that nobody claims
+        assert found.user_owns == (set() if echoed else {"rating", "label", "keywords"})
+
+
+def test_what_ours_was_once_and_a_program_carried_on_says_nothing() -> None:
+    elsewhere = (scan(packet(attributes="xmp:Rating='2'")),)
+    assert verdict(MARKED, elsewhere=elsewhere).of("rating") is USERS
+    given = Given.of((), "Score", (Shown(Channel.RATING, "2"),))
+    assert verdict(MARKED, elsewhere=elsewhere, given=given).of("rating") is OURS
+    assert verdict(packet(), elsewhere=elsewhere, given=given).of("rating") is USERS  # no claim, no trust
+    changed = MARKED.replace(b'xmp:Rating="4"', b'xmp:Rating="2"')
+    assert verdict(changed, given=given).of("rating") is USERS
+
+
+@pytest.mark.parametrize(("said", "hold"), [("4", Hold.AGREED), ("3", USERS)])
+def test_the_user_says_it_in_another_file(said: str, hold: Hold) -> None:
+    found = verdict(MARKED, said=(Shown(Channel.RATING, said),))
+    assert found.of("rating") is hold
+    assert found.removable == WROTE.shared()
+    assert verdict(packet(), said=(Shown(Channel.RATING, said),)).of("rating") is USERS
+
+
+@pytest.mark.parametrize(
+    ("shown", "place"),
+    [(Shown(Channel.RATING, "2"), "rating"), (Shown(Channel.KEYWORD, "holiday"), "keywords")],
+)
+def test_values_outside_xmp_are_the_users(shown: Shown, place: str) -> None:
+    assert verdict(packet(), outside=(shown,)).of(place) is USERS
+    assert verdict(MARKED, outside=(shown,)).of(place) is USERS
+    ours = Shown(shown.channel, "4" if place == "rating" else "Score 9")
+    assert verdict(packet(), outside=(ours,)).of(place) is USERS
+    assert verdict(MARKED, outside=(ours,)).of(place) is OURS
 
 
 class TestJournal:
