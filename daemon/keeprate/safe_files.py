@@ -113,8 +113,8 @@ def replace_file(
     An existing file keeps its owner, permissions, access list and extended attributes; a new one gets what
     the umask leaves. A symbolic link stays one: its target is replaced. With `seen`, the state in which the
     caller read the file, a file that is no longer in that state is left alone. `mtime_ns` sets the
-    modification time, in nanoseconds since 1970. `watched`: programs may follow this file, so that the old one must vanish
-    at once and never bear another name, at the price of microseconds without a last look (decision 0075).
+    modification time, in nanoseconds since 1970. `watched`: programs may follow this file, so that the
+    old one must never bear another name, at the price of microseconds without a last look (decision 0075).
 
     Raises:
         FileChangedError: the file is not (or no longer) in the state `seen`, or changed while we wrote.

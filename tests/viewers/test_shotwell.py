@@ -9,13 +9,12 @@ from support.viewers.needed import needs
 from support.viewers.screen import settled_order, wait_for
 from support.viewers.shotwell import THUMBNAILS, Shotwell
 from support.viewers.shown_library import by_stars, make_library
-from support.waiting import wait_until
 
 pytestmark = needs(Shotwell.program)
 
 
-def test_stars_are_imported_and_followed_while_it_is_open(display: Display, tmp_path: Path) -> None:
-    """What it shows after its next start is another matter: docs/viewers/shotwell.md."""
+def test_stars_are_imported_and_no_photo_is_lost_while_it_is_open(display: Display, tmp_path: Path) -> None:
+    """It shows most of the new stars, but not reliably all: docs/viewers/shotwell.md."""
     library = make_library(tmp_path, "shotwell", "--embed")
     first = library.stars()
     shotwell = Shotwell(display, library.root)
@@ -24,8 +23,11 @@ def test_stars_are_imported_and_followed_while_it_is_open(display: Display, tmp_
     assert shotwell.ratings() == first
     assert by_stars(settled_order(display, THUMBNAILS), first)
 
+    shown = settled_order(display, THUMBNAILS)
     library.change_taste()
-    changed = library.stars()
-    wait_until(lambda: by_stars(settled_order(display, THUMBNAILS), changed), 90, what="its screen follows")
+    wait_for(lambda: settled_order(display, THUMBNAILS) != shown, 60)
+    assert settled_order(display, THUMBNAILS) != shown, "it looks at what changed"
+    assert set(shotwell.ratings()) == set(first), "none is missing to it, none bears another name"
+    assert set(settled_order(display, THUMBNAILS)) == set(first)
 
     shotwell.end()
