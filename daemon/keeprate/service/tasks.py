@@ -118,6 +118,8 @@ class WriteOutcome:
 
 @dataclass(frozen=True, slots=True)
 class UndoOutcome:
+    """Counts of places, each once, however many runs wrote to it."""
+
     restored: int = 0
     removed_ours: int = 0
     not_ours: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keeprate import plugin_api
@@ -26,6 +27,7 @@ from keeprate.service.session import Progress, Session
 from keeprate.service.tasks import PlannedMark, UndoOutcome, UndoTask
 
 FAILURES_SHOWN = 500
+NOTHING_DONE = (plugin_api.UndoOutcome.NOT_OURS, plugin_api.UndoOutcome.GONE)
 
 
 def undo(session: Session, task: UndoTask) -> UndoOutcome:
@@ -39,8 +41,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     entries = journal.standing(session.catalog, run_id=task.run)
     if task.dry_run:
         return UndoOutcome(planned=tuple(_mark(entry, "would be taken back") for entry in entries))
-    outcomes: Counter[str] = Counter()
-    failures: list[PlannedMark] = []
+    places = _Places()
     managers: dict[tuple[str, str], PhotoManager | None] = {}
     away = offline_roots(session)
     stuck: set[tuple[str, str]] = set()
@@ -49,10 +50,11 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     for done, entry in enumerate(entries):
         if session.reporter.cancelled():
             break
-        place = (entry.library, entry.manager)
-        if place not in managers:
-            managers[place] = manager_of(session, entry)
-        manager = managers[place]
+        of_library = (entry.library, entry.manager)
+        if of_library not in managers:
+            managers[of_library] = manager_of(session, entry)
+        manager = managers[of_library]
+        outcomes: Counter[str] = Counter()
         reason: str | None
         if manager is None:
             reason = "its photo manager is not installed"
@@ -64,19 +66,42 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
             reason = take_back(session, manager, entry, taken, outcomes)
         if reason is not None:
             stuck.add((entry.path, entry.field))
-            outcomes["failed"] += 1
-            if len(failures) < FAILURES_SHOWN:
-                failures.append(_mark(entry, reason))
+        places.add(entry, outcomes, reason)
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
     taken.write_down()
-    return UndoOutcome(
-        restored=outcomes[plugin_api.UndoOutcome.RESTORED],
-        removed_ours=outcomes[plugin_api.UndoOutcome.REMOVED_OURS],
-        not_ours=outcomes[plugin_api.UndoOutcome.NOT_OURS],
-        gone=outcomes[plugin_api.UndoOutcome.GONE],
-        failed=outcomes["failed"],
-        failures=tuple(failures),
-    )
+    return places.told()
+
+
+@dataclass(slots=True)
+class _Places:
+    """What became of each place: several runs wrote to it, and people ask about files, not about entries."""
+
+    outcomes: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    failed: dict[tuple[str, str, str], PlannedMark] = field(default_factory=dict)
+
+    def add(self, entry: Entry, outcomes: Iterable[str], reason: str | None) -> None:
+        """Entries come newest first: the oldest that something was done for tells how the place ended up."""
+        place = (entry.manager, entry.path, entry.field)
+        if reason is not None:
+            self.failed.setdefault(place, _mark(entry, reason))
+        for outcome in outcomes:
+            later = self.outcomes.get(place)
+            if later is None or outcome not in NOTHING_DONE:
+                self.outcomes[place] = outcome
+            elif outcome == plugin_api.UndoOutcome.GONE and entry.before is None and later not in NOTHING_DONE:
+                # what a later entry took away as a whole was not there before the first one
+                self.outcomes[place] = plugin_api.UndoOutcome.RESTORED
+
+    def told(self) -> UndoOutcome:
+        counts = Counter(outcome for place, outcome in self.outcomes.items() if place not in self.failed)
+        return UndoOutcome(
+            restored=counts[plugin_api.UndoOutcome.RESTORED],
+            removed_ours=counts[plugin_api.UndoOutcome.REMOVED_OURS],
+            not_ours=counts[plugin_api.UndoOutcome.NOT_OURS],
+            gone=counts[plugin_api.UndoOutcome.GONE],
+            failed=len(self.failed),
+            failures=tuple(self.failed.values())[:FAILURES_SHOWN],
+        )
 
 
 @dataclass(slots=True)
