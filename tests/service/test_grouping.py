@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from keeprate.cli.showing_status import _show
 from keeprate.service.embedding_run import embed_all
 from keeprate.service.grouping import group
 from keeprate.service.grouping_run import group_all, groups_of
 from keeprate.service.scanning import scan
 from keeprate.service.session import Session
+from keeprate.service.status import status
 from keeprate.service.syncing import sync
 from keeprate.service.tasks import GroupTask
 from keeprate.service.worker_client import WorkerCrashedError
@@ -49,6 +51,23 @@ def test_a_worker_that_dies_while_it_compares_ends_only_that_step(session: Sessi
     assert any("3 photos were not compared" in line and "SIGKILL" in line for line in outcome.sentences())
     assert group_all(session, WorkerWithoutProcess(session)).compared == 3, "the next run tries again"
     assert group_all(session, DyingWorker(session)).failed == "", "nothing to do: no worker is asked"
+
+
+def test_the_status_tells_groups_and_looks_that_are_missing(
+    session: Session, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for second in range(3):
+        (root / f"{second}.jpg").write_bytes(taken(1, second))
+    sync(session, WorkerWithoutProcess(session))
+    assert (status(session).groups, status(session).work.to_look) == (1, 0)
+    with session.catalog.db.atomic():
+        session.catalog.conn.execute("DELETE FROM looks")  # as after an update of the catalog
+    now = status(session)
+    assert (now.work.to_embed, now.work.to_look) == (0, 3)
+    _show(now)
+    shown = capsys.readouterr().out
+    assert "0 to embed, 3 to look at once more, " in shown
+    assert "Groups    1 of" in shown
 
 
 @pytest.mark.parametrize("at_once", [True, False])

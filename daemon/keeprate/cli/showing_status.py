@@ -84,7 +84,13 @@ def _not_looked_at(now: Status) -> str:
 def _show_work(now: Status) -> None:
     say(f"Model     {now.model.name}, {now.model.cached} photos embedded")
     work = now.work
-    say(f"Waiting   {work.to_embed} to embed, {work.to_score} to score, {work.label_changes} new labels to learn from")
+    looks = f"{work.to_look} to look at once more, " if work.to_look else ""
+    say(
+        f"Waiting   {work.to_embed} to embed, {looks}{work.to_score} to score, "
+        f"{work.label_changes} new labels to learn from"
+    )
+    if now.groups:
+        say(f"Groups    {now.groups} of photos that are nearly the same: `keeprate groups`")
     if now.next_training and now.daemon.running:
         say(f"Training  {local(now.next_training)}, unless more is moved until then")
     last = f"; last time {now.marks.last_write}" if now.marks.last_write else ""

@@ -300,7 +300,7 @@ def _all_learned(state: dict[str, Any], sorted_: int, view: Path) -> bool:
     [head] = state["heads"]
     [library] = state["libraries"]
     work = state["work"]
-    waiting = work["to_embed"] or work["to_score"] or work["label_changes"]
+    waiting = work["to_embed"] or work["to_look"] or work["to_score"] or work["label_changes"]
     learned = head["version"] is not None and sum(head["labels"].values()) >= sorted_
     marked = state["marks"]["standing"] > 0
     return learned and marked and not waiting and len(_links(view)) == library["photos"] - library["reviewed"]

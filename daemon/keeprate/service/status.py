@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from keeprate.catalog import (
+    bursts,
     embeddings,
     files,
     heads,
@@ -49,6 +51,8 @@ class WorkStatus:
     """What is left to do."""
 
     to_embed: int
+    to_look: int
+    """Photos with a vector that are to be looked at once more, for what is compared with near-duplicates."""
     to_score: int
     label_changes: int
     """Label changes since the last training, over all heads."""
@@ -138,6 +142,8 @@ class Status:
     """When the daemon will train next, if nothing more is moved until then; None: nothing to learn from."""
     model: ModelStatus
     marks: MarksStatus
+    groups: int
+    """Of photos that are nearly the same."""
     held: int
     """Photos with stars, flags or keywords that are held back until the user was asked."""
     daemon: DaemonStatus
@@ -157,11 +163,7 @@ def status(session: Session, head: str | None = None) -> Status:
     return Status(
         libraries=tuple(_library(session, library.name) for library in session.config.library),
         heads=tuple(_head(session, name, buckets) for name, buckets in wanted.items()),
-        work=WorkStatus(
-            to_embed=embeddings.count_wanted(catalog, model.id, SIGNALS_VERSION, looks_version=TECHNICAL_VERSION),
-            to_score=sum(_to_score(session, name) for name in wanted),
-            label_changes=sum(label_changes(session, name).count for name in wanted),
-        ),
+        work=_work(session, model.id, wanted),
         problems=ProblemsStatus(
             problems.count(catalog),
             tuple(ProblemStatus(one.path, one.step, one.reason) for one in problems.latest(catalog, PROBLEMS_LISTED)),
@@ -170,9 +172,22 @@ def status(session: Session, head: str | None = None) -> Status:
         next_training=None if next_at is None else iso(next_at),
         model=ModelStatus(model.name, model.path, model.embed_dim, model.cached),
         marks=MarksStatus(journal.count_standing(catalog), None if write is None else write.outcome),
+        groups=sum(bursts.count(catalog, library.name) for library in session.config.library),
         held=user_marks.count_held(catalog),
         daemon=DaemonStatus(pid is not None, pid),
         workspace=None if session.home.workspace is None else str(session.home.workspace),
+    )
+
+
+def _work(session: Session, model_id: int, wanted: Iterable[str]) -> WorkStatus:
+    catalog = session.catalog
+    in_all = embeddings.count_wanted(catalog, model_id, SIGNALS_VERSION, looks_version=TECHNICAL_VERSION)
+    to_embed = embeddings.count_wanted(catalog, model_id, SIGNALS_VERSION) if in_all else 0
+    return WorkStatus(
+        to_embed=to_embed,
+        to_look=in_all - to_embed,
+        to_score=sum(_to_score(session, name) for name in wanted),
+        label_changes=sum(label_changes(session, name).count for name in wanted),
     )
 
 
