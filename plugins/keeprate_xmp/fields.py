@@ -96,8 +96,11 @@ class ScoreFields:
         return [(name, value) for name, value in pairs if value is not None]
 
     def shown(self) -> tuple[Shown, ...]:
-        """What of it viewers show; keywords as they stand in both kinds of lists."""
+        """What of it viewers show; keywords as they stand in both kinds of lists, and the tag that Shotwell makes of a
+        label.
+        """
         keywords = {form for keyword in keyword_claim(self.wrote_keywords) for form in (keyword, flat(keyword))}
+        keywords |= {self.wrote_label} if self.wrote_label is not None else set()
         shown = [Shown(Channel.KEYWORD, keyword) for keyword in sorted(keywords)]
         if self.wrote_label is not None:
             shown.insert(0, Shown(Channel.COLOUR, self.wrote_label))

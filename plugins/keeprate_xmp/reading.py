@@ -1,11 +1,13 @@
 """Read back what the user says about a photo: in its sidecars, and inside it.
 
 A sidecar is believed before the photo itself, as digiKam and Immich do, and a 0 that stands in a sidecar means that
-the stars were taken away, whatever the photo still says. Nothing here writes.
+the stars were taken away, whatever the photo still says. Stars that differ are a contradiction: nobody knows which are
+the later ones. Keywords of all places count together. Nothing here writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from keeprate.plugin_api import LastWritten, MarkRefusedError, PhotoFile, UserMarks
@@ -19,14 +21,15 @@ from keeprate_xmp.guards import is_placeholder
 from keeprate_xmp.packet import MAXIMUM_BYTES, Packet, PacketError, scan
 from keeprate_xmp.places import PlaceKind, display_name
 from keeprate_xmp.sidecar import possible_sidecars, sidecars_that_speak_of
-from keeprate_xmp.user_values import Given, Said, said_in
+from keeprate_xmp.user_values import NOT_RATED, Given, Said, said_in
 
 
 def read_user_marks(photo: PhotoFile, last_written: LastWritten, keyword_root: str) -> UserMarks:
     """What the user says about one photo file; ours is left out, keywords below `keyword_root` included.
 
     Raises:
-        MarkRefusedError: a sidecar, or the photo where no sidecar says anything, cannot be understood.
+        MarkRefusedError: a sidecar, or the photo where no sidecar says anything, cannot be understood, or they hold
+            different stars.
         OSError: a sidecar cannot be read, or there is no such photo.
     """
     path = photo.path
@@ -35,11 +38,14 @@ def read_user_marks(photo: PhotoFile, last_written: LastWritten, keyword_root: s
     packets = {place: _sidecar(place) for place in speaking}
     inside, packet, problem = _inside(path)
     known = [*packets.values(), *([packet] if packet is not None else [])]
-    given = given_by_panel(Given.of((*_claims(known), *_journalled(path, last_written)), keyword_root), known)
-    places = [said_in(sidecar, given) for sidecar in packets.values()]
-    if problem is not None and not any(place.says_something for place in places):
+    claims = _claims(known)
+    given = given_by_panel(Given.of((*claims, *_journalled(path, last_written)), keyword_root), known)
+    places = {display_name(place): said_in(sidecar, given) for place, sidecar in packets.items()}
+    if problem is not None and not any(place.says_something for place in places.values()):
         raise MarkRefusedError(problem)
-    return _merged([*places, said_in(packet, given, inside)])
+    places["the photo itself"] = said_in(packet, given, inside)
+    _refuse_contradictions(places)
+    return _merged(list(places.values()), {fields.key for fields in claims} - {photo.content_key, ""})
 
 
 def _sidecar(place: Path) -> Packet:
@@ -71,11 +77,25 @@ def _journalled(path: Path, last_written: LastWritten) -> list[ScoreFields]:
     return [fields for fields in found if fields is not None]
 
 
-def _merged(places: list[Said]) -> UserMarks:
+def _refuse_contradictions(places: Mapping[str, Said]) -> None:
+    rated = [(name, place.rating) for name, place in places.items() if place.rating is not None]
+    (first, rating), *others = rated or [("", NOT_RATED)]
+    for name, other in others:
+        if rating and other and other != rating:
+            raise MarkRefusedError(f"{_stars(rating)} in {first}, but {_stars(other)} in {name}")
+
+
+def _stars(rating: int) -> str:
+    return "“rejected”" if rating == -1 else f"{rating} star{'s' if rating > 1 else ''}"
+
+
+def _merged(places: list[Said], of_keys: Collection[str]) -> UserMarks:
     rating = next((place.rating for place in places if place.rating is not None), None)
+    says_something = any(place.says_something for place in places)
     return UserMarks(
         rating=rating or None,
         colour=next((place.colour for place in places if place.colour), None),
         pick=next((place.pick for place in places if place.pick), None),
-        keywords=next((place.keywords for place in places if place.keywords), ()),
+        keywords=tuple(sorted({keyword for place in places for keyword in place.keywords})),
+        of_keys=tuple(sorted(of_keys)) if says_something else (),
     )

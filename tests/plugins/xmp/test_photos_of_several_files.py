@@ -27,6 +27,7 @@ RAW_KEY = "file1-of-the-raw"
 EVERY_SHOWN = (
     Shown(Channel.RATING, "5"),
     Shown(Channel.COLOUR, "Green"),
+    Shown(Channel.KEYWORD, "Green"),
     Shown(Channel.KEYWORD, "Score 9"),
     Shown(Channel.KEYWORD, "Score|9"),
 )

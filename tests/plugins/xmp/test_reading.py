@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from keeprate.pictures.content_key import content_key
 from keeprate.plugin_api import LibraryPlace, MarkRefusedError, PhotoFile, UserMarks
 from keeprate_xmp import XmpManager, XmpSettings
 from support.xmp import EVERYTHING, Core, exiftool, jpeg, packet
@@ -112,18 +113,33 @@ def test_what_exiftool_writes(tmp_path: Path, options: list[str], expected: User
 
 class TestPlaces:
     def test_a_sidecar_goes_before_the_photo(self, tmp_path: Path) -> None:
-        path = photo(tmp_path, embedded=said("xmp:Rating='2' xmp:Label='Red'"))
-        (tmp_path / "IMG_1.xmp").write_bytes(said("xmp:Rating='3'"))
-        assert read(path) == UserMarks(rating=3, colour="Red")
-        (tmp_path / "IMG_1.jpg.xmp").write_bytes(said("xmp:Rating='5'"))
-        assert read(path) == UserMarks(rating=5, colour="Red")
+        path = photo(tmp_path, embedded=said("digiKam:PickLabel='1' xmp:Label='Red'"))
+        (tmp_path / "IMG_1.xmp").write_bytes(said("digiKam:PickLabel='3'"))
+        assert read(path) == UserMarks(pick="accepted", colour="Red")
+        (tmp_path / "IMG_1.jpg.xmp").write_bytes(said("digiKam:PickLabel='2'"))
+        assert read(path) == UserMarks(pick="pending", colour="Red")
+
+    @pytest.mark.parametrize(("beside", "refused"), [("2", False), ("5", True), ("-1", True)])
+    def test_stars_that_contradict_each_other_are_refused(self, tmp_path: Path, beside: str, refused: bool) -> None:
+        path = photo(tmp_path, embedded=said("xmp:Rating='2'"))
+        (tmp_path / "IMG_1.xmp").write_bytes(said(f"xmp:Rating='{beside}'"))
+        if not refused:
+            assert read(path) == UserMarks(rating=2)
+            return
+        with pytest.raises(MarkRefusedError, match=r"in IMG_1\.xmp, but 2 stars in the photo itself"):
+            read(path)
+
+    def test_keywords_of_all_places_count(self, tmp_path: Path) -> None:
+        path = photo(tmp_path, embedded=said("", listed("dc:subject", "Oma", "sea")))
+        (tmp_path / "IMG_1.jpg.xmp").write_bytes(said("", listed("dc:subject", "Best", "sea")))
+        assert read(path) == UserMarks(keywords=("Best", "Oma", "sea"))
 
     def test_stars_taken_away_in_a_sidecar_stay_away(self, tmp_path: Path) -> None:
         path = photo(tmp_path, embedded=said("xmp:Rating='2'"))
         (tmp_path / "IMG_1.jpg.xmp").write_bytes(said("xmp:Rating='0'"))
         assert read(path) == UserMarks()
 
-    @pytest.mark.parametrize("raw", ["IMG_1.CR3", "IMG_1.nef"])
+    @pytest.mark.parametrize("raw", ["IMG_1.CR3", "IMG_1.nef", "IMG_1.Cr2"])
     def test_the_stem_s_sidecar_is_that_of_the_raw(self, tmp_path: Path, raw: str) -> None:
         path = photo(tmp_path)
         (tmp_path / "IMG_1.XMP").write_bytes(said("xmp:Rating='3'"))
@@ -138,6 +154,8 @@ class TestPlaces:
         names = {"A.JPG", "A.JPG.xmp", "A.XMP", "B.xmp", "A.JPG.txt"}
         assert manager.mark_places(jpg, names) == (tmp_path / "A.JPG.xmp", tmp_path / "A.XMP")
         assert manager.mark_places(jpg, names | {"A.CR3"}) == (tmp_path / "A.JPG.xmp",)
+        assert manager.mark_places(jpg, names | {"A.Cr2"}) == (tmp_path / "A.JPG.xmp",)
+        assert manager.mark_places(jpg, {"A.JPG.Xmp", "A.JPG.XMP"}) == (tmp_path / "A.JPG.XMP", tmp_path / "A.JPG.Xmp")
         assert manager.mark_places(raw, names | {"A.CR3"}) == (tmp_path / "A.XMP",)
 
 
@@ -183,6 +201,25 @@ class TestOurs:
         assert core.read(path) == UserMarks()
         subprocess.run(["exiftool", "-q", "-overwrite_original", "-IFD0:Rating=1", path], check=True)
         assert core.read(path) == UserMarks(rating=1)
+
+    def test_an_export_tells_of_which_picture_it_was_made(self, tmp_path: Path) -> None:
+        core = Core(tmp_path, replace(EVERYTHING, mode="embed"))
+        original = core.mark(photo(tmp_path), 0.95)
+        export = tmp_path / "export.jpg"
+        with Image.open(original) as picture:
+            packet_of_it = picture.info["xmp"].replace(b'xmp:Rating="5"', b'xmp:Rating="1"')
+        export.write_bytes(jpeg(packet_of_it, colour=30))
+        assert core.read(export) == UserMarks(rating=1, of_keys=(content_key(original),))
+        export.write_bytes(jpeg(packet_of_it.replace(b'xmp:Rating="1"', b""), colour=30))
+        assert core.read(export) == UserMarks()  # nothing is said
+
+    def test_a_tag_that_shotwell_makes_of_our_label(self, tmp_path: Path) -> None:
+        core = Core(tmp_path, EVERYTHING)
+        path = photo(tmp_path, embedded=said("", listed("dc:subject", "Green", "Oma")))
+        (tmp_path / "IMG_1.jpg.xmp").write_bytes(packet())
+        assert core.read(path).keywords == ("Green", "Oma")
+        core.mark(path, 0.95)
+        assert core.read(path).keywords == ("Oma",)
 
     def test_a_program_with_a_database_that_drops_our_block(self, tmp_path: Path) -> None:
         core = Core(tmp_path, EVERYTHING)
