@@ -7,6 +7,7 @@ it would be taken for the RAW's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -24,7 +25,6 @@ _READ_FROM_SIDECAR_ONLY = RAW_SUFFIXES | {
     ".avifs",
     ".jxl",
 }
-_SUFFIXES = (".xmp", ".XMP")
 
 
 def sidecar_for(photo: Path, *, adobe_name: bool) -> Path:
@@ -44,13 +44,20 @@ def sidecar_for(photo: Path, *, adobe_name: bool) -> Path:
 
 def all_sidecars(photo: Path) -> list[Path]:
     """The existing sidecars that a viewer may read for a photo, whoever they belong to."""
-    found = (_existing(_by_extension(photo)), _existing(_by_stem(photo)))
-    return [path for path in found if path is not None]
+    found: dict[tuple[int, int], Path] = {}
+    for path in possible_sidecars(photo):
+        try:
+            state = path.lstat()
+        except OSError:
+            continue
+        # Where names differ in case only for us, they are one file.
+        found.setdefault((state.st_dev, state.st_ino), path)
+    return list(found.values())
 
 
 def possible_sidecars(photo: Path) -> list[Path]:
     """Every name that a sidecar of a photo may bear."""
-    return [path for name in (_by_extension(photo), _by_stem(photo)) for path in (name, name.with_suffix(".XMP"))]
+    return [path for name in (_by_extension(photo), _by_stem(photo)) for path in _spellings(name)]
 
 
 def sidecars_that_speak_of(photo: Path) -> list[Path]:
@@ -69,8 +76,8 @@ def sidecars_that_speak_of(photo: Path) -> list[Path]:
 def names_that_speak_of(photo: Path, beside: Collection[str]) -> tuple[Path, ...]:
     """The same from the names `beside` in the folder of the photo, without touching a file."""
     by_extension, by_stem = photo.name, photo.stem
-    found = [name for suffix in _SUFFIXES if (name := by_extension + suffix) in beside]
-    of_stem = [name for suffix in _SUFFIXES if (name := by_stem + suffix) in beside]
+    found = [name for suffix in _cases(".xmp") if (name := by_extension + suffix) in beside]
+    of_stem = [name for suffix in _cases(".xmp") if (name := by_stem + suffix) in beside]
     if of_stem and (_is_raw(photo) or not any(name in beside for name in _raw_names(photo))):
         found += of_stem
     return tuple(photo.with_name(name) for name in found)
@@ -99,11 +106,17 @@ def _is_raw(photo: Path) -> bool:
 
 def _raw_names(photo: Path) -> Iterator[str]:
     """The names of camera RAW files that would be of the same shot."""
-    return (photo.stem + spelling for suffix in RAW_SUFFIXES for spelling in (suffix, suffix.upper()))
+    return (photo.stem + spelling for suffix in RAW_SUFFIXES for spelling in _cases(suffix))
 
 
 def _existing(path: Path) -> Path | None:
-    for candidate in (path, path.with_suffix(".XMP")):
-        if candidate.is_symlink() or candidate.exists():
-            return candidate
-    return None
+    return next((candidate for candidate in _spellings(path) if os.path.lexists(candidate)), None)
+
+
+def _spellings(sidecar: Path) -> list[Path]:
+    return [sidecar.with_suffix(suffix) for suffix in _cases(".xmp")]
+
+
+def _cases(suffix: str) -> tuple[str, str, str]:
+    """A suffix as cameras and people write it."""
+    return suffix, suffix.upper(), f".{suffix[1:].capitalize()}"

@@ -16,6 +16,7 @@ from keeprate_xmp.sidecar import all_sidecars, hides_embedded, sidecar_for
         ("IMG.jpg", [], True, "IMG.jpg.xmp"),
         ("IMG.jpg", ["IMG.xmp"], True, "IMG.jpg.xmp"),
         ("IMG.jpg", ["IMG.jpg.XMP"], False, "IMG.jpg.XMP"),
+        ("IMG.jpg", ["IMG.jpg.Xmp"], False, "IMG.jpg.Xmp"),
         ("IMG.CR3", [], False, "IMG.CR3.xmp"),
         ("IMG.CR3", [], True, "IMG.xmp"),
         ("IMG.CR3", ["IMG.xmp"], False, "IMG.xmp"),
@@ -36,6 +37,14 @@ def test_both_names_are_read(tmp_path: Path) -> None:
     for name in ("IMG.xmp", "IMG.jpg.xmp", "IMG.jpeg.xmp"):
         (tmp_path / name).touch()
     assert [path.name for path in all_sidecars(tmp_path / "IMG.jpg")] == ["IMG.jpg.xmp", "IMG.xmp"]
+
+
+def test_every_spelling_is_read_and_one_file_once(tmp_path: Path) -> None:
+    for name in ("IMG.jpg.XMP", "IMG.jpg.xmp", "IMG.Xmp"):
+        (tmp_path / name).touch()
+    (tmp_path / "IMG.XMP").hardlink_to(tmp_path / "IMG.Xmp")  # as where names differ in nothing but case
+    found = ["IMG.jpg.xmp", "IMG.jpg.XMP", "IMG.XMP"]
+    assert [path.name for path in all_sidecars(tmp_path / "IMG.jpg")] == found
 
 
 @pytest.mark.parametrize(
