@@ -210,8 +210,7 @@ class TestHints:
         make_files(library, "a.jpg.xmp", "in/notes.txt", ".keeprate-0123456789abcdef.tmp", "in/.hidden.jpg")
         make_files(library, "view/001.jpg", "view/deep/001.jpg", "marked/001.jpg", "raw/a.jpg", "@eaDir/a.jpg/x.jpg")
         (library / "a.jpg").read_bytes()
-        os.setxattr(library / "a.jpg", "user.baloo.rating", b"8")
-        (library / "a.jpg").chmod(0o600)
+        os.utime(library / "raw", (0, 0))
         watched.settles()
         assert {type(change) for change in watched.changes} == {Hint}
         assert (watched.files, watched.folders) == ({"settled-1.jpg", "settled-2.jpg"}, set())

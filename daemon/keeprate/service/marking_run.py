@@ -9,14 +9,14 @@ from dataclasses import replace
 from keeprate.catalog import files, problems
 from keeprate.service.session import Session
 from keeprate.service.tasks import WriteOutcome, WriteTask
-from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
+from keeprate.service.worker_client import TOOK_TOO_LONG, WorkerClient, WorkerCrashedError
 
 MAX_CRASHES = 20
 """More crashes than this in one run are not about single photos."""
 MARK, OPEN = "mark", "open"
 """What problems are called: of a photo that cannot be marked, of one that can but must not be decoded for it."""
-FROM_OUTSIDE = ("SIGKILL", "SIGTERM")
-"""The user, or a kernel short of memory: hardly ever the fault of what the worker had in hand."""
+FROM_OUTSIDE = ("SIGKILL", "SIGTERM", TOOK_TOO_LONG)
+"""The user, a kernel short of memory, a server that does not answer: hardly ever the fault of what the worker had in hand."""
 
 
 def write_all(

@@ -27,7 +27,7 @@ from keeprate.service.managers import readers_for
 from keeprate.service.session import Progress, Session
 from keeprate.service.taking_marks import take_marks
 from keeprate.service.tasks import ReadMarksOutcome, ReadMarksTask
-from keeprate.service.worker_client import WorkerClient, WorkerCrashedError
+from keeprate.service.worker_client import HANGS_AFTER_S, TOOK_TOO_LONG, WorkerClient, WorkerCrashedError
 
 STEP = "marks"
 READ_TOGETHER = 1000
@@ -224,11 +224,13 @@ def _leave_out(
 ) -> None:
     """Note the file that killed the worker; it is read again when it, or a sidecar of it, has changed."""
     keys = files.content_keys_at(session.catalog, crash.subjects)
+    reason = f"reading its marks killed the worker process ({crash.ending})"
+    if crash.ending == TOOK_TOO_LONG:
+        reason = f"reading its marks takes too long, more than {HANGS_AFTER_S:g} s"
     with session.catalog.db.atomic():
         for path in crash.subjects:
             problems.record(
-                session.catalog, STEP, path, f"reading its marks killed the worker process ({crash.ending})",
-                library=library.name, content_key=keys.get(path),
-            )  # fmt: skip
+                session.catalog, STEP, path, reason, library=library.name, content_key=keys.get(path)
+            )
             if path in signatures:
                 user_marks.note_signature(session.catalog, path, library.name, signatures[path])

@@ -2,14 +2,17 @@
 
 `python -m keeprate.service.worker` reads one JSON line a task from its standard input and answers with JSON lines:
 `progress`, `working` (what it is about to touch, so that a crash can be pinned to it), then `done` or `failed`.
-It ends when its input does: with its parent, at the latest. Everything else that is printed goes to stderr.
+It ends when its input does: with its parent, at the latest; on Linux the kernel sees to it, for one that hangs in a
+library hears nothing. Everything else that is printed goes to stderr.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
+import signal
 import sqlite3
 import sys
 import threading
@@ -36,6 +39,9 @@ from keeprate.service.tasks import (
 )
 
 NICENESS = 10
+PARENT = "KEEPRATE_PARENT"
+"""In the environment: the process id of who started the worker."""
+_PR_SET_PDEATHSIG = 1
 
 Working = Callable[[Sequence[str]], None]
 """Called with the content keys or paths that are about to be touched."""
@@ -112,7 +118,18 @@ def perform(task: Task, session: Session, working: Working) -> Outcome:
             return read(session, task, working)
 
 
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies: a thread of our own cannot, while C code runs."""
+    if sys.platform != "linux":
+        return
+    parent = os.environ.get(PARENT)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != int(parent):
+        os._exit(0)  # it died before we asked
+
+
 def main() -> None:
+    _end_with_parent()
     # The protocol keeps the real stdout for itself; whatever a library prints goes to stderr.
     sink = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,16 @@ from keeprate import errors
 from keeprate.errors import KeeprateError
 from keeprate.paths import WORKSPACE_VARIABLES, expanded
 from keeprate.service.session import Progress, Reporter
-from keeprate.service.tasks import Outcome, Task, outcome_from, task_kind, to_values
+from keeprate.service.tasks import Outcome, ReadMarksTask, Task, WriteTask, outcome_from, task_kind, to_values
 
 CANCEL_GRACE_S = 3.0
 """A worker that was asked to stop and has not after this long is killed: nothing can be lost by it."""
+HANGS_AFTER_S = 60.0
+"""So long nobody needs for the marks of one file."""
+TOOK_TOO_LONG = "it took too long"
+"""The `ending` of a worker that announced what it touches, was not heard of again and had to be killed."""
+COMMAND = (sys.executable, "-m", "keeprate.service.worker")
+_TICK_S = 0.1
 
 
 class WorkerCrashedError(KeeprateError):
@@ -41,10 +47,12 @@ class WorkerClient:
     Used from one thread; `cancel` may be called from any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        self._command = command
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._last_used = 0.0
+        self._ticks_silent = 0
 
     @property
     def pid(self) -> int | None:
@@ -63,12 +71,22 @@ class WorkerClient:
         kind = task_kind(task)
         working: dict[int, tuple[str, ...]] = {}
         finished = threading.Event()
-        watcher = threading.Thread(target=self._watch_for_cancel, args=(reporter, finished), daemon=True)
+        hung = threading.Event()
+        self._ticks_silent = 0
+
+        def hangs() -> bool:
+            too_long = self._ticks_silent * _TICK_S > HANGS_AFTER_S and any(list(working.values()))
+            if too_long and isinstance(task, (ReadMarksTask, WriteTask)):
+                hung.set()
+            return hung.is_set()
+
+        watcher = threading.Thread(target=self._watch, args=(reporter, finished, hangs), daemon=True)
         watcher.start()
         try:
             self._send({"type": kind, "task": to_values(task)})
             assert process.stdout is not None  # noqa: S101 (we opened it as a pipe)
             for line in process.stdout:
+                self._ticks_silent = 0
                 message = json.loads(line)
                 match message["type"]:
                     case "progress":
@@ -80,7 +98,8 @@ class WorkerClient:
                     case "failed":
                         raise _error_from(message)
             subjects = tuple(dict.fromkeys(subject for subjects in working.values() for subject in subjects))
-            raise WorkerCrashedError(subjects, _ending(process.wait()))
+            ending = _ending(process.wait())
+            raise WorkerCrashedError(subjects, TOOK_TOO_LONG if hung.is_set() else ending)
         finally:
             finished.set()
             self._last_used = time.monotonic()
@@ -110,8 +129,17 @@ class WorkerClient:
             process.wait()
         self._forget()
 
-    def _watch_for_cancel(self, reporter: Reporter, finished: threading.Event) -> None:
-        while not finished.wait(0.1):
+    def _watch(self, reporter: Reporter, finished: threading.Event, hangs: Callable[[], bool]) -> None:
+        """Until the task is `finished`: pass on that it is cancelled; kill a worker that hangs.
+
+        Ticks are counted, not seconds: a machine that slept, or a person who pressed Ctrl-Z, is no reason to kill.
+        """
+        while not finished.wait(_TICK_S):
+            self._ticks_silent += 1
+            if hangs():
+                if self._process is not None:
+                    self._process.kill()
+                return
             if reporter.cancelled():
                 self.cancel()
                 if not finished.wait(CANCEL_GRACE_S):
@@ -124,7 +152,7 @@ class WorkerClient:
         if self._process is None or self._process.poll() is not None:
             self._forget()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "keeprate.service.worker"],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -156,6 +184,7 @@ def _environment() -> dict[str, str]:
     """The parent's environment, with relative keeprate folders made absolute and Python kept quiet."""
     environment = dict(os.environ)
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
+    environment["KEEPRATE_PARENT"] = str(os.getpid())
     for name in ("KEEPRATE_HOME", *WORKSPACE_VARIABLES):
         folder = environment.get(name)
         if folder:
