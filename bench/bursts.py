@@ -191,6 +191,7 @@ def fill(session: Session, random: np.random.Generator, start: int, count: int) 
             vector = random.normal(size=512).astype(np.float32)
             small = np.repeat(np.repeat(random.integers(0, 255, (8, 8)), 4, 0), 4, 1)
             hashed = int(random.integers(-(2**63), 2**63 - 1))
+            shot = number
             for frame in range(min(3 if number % 9 == 0 else 1, start + count - number)):
                 key = f"jpeg1-{random.bytes(16).hex()}"
                 grain = np.clip(small + random.normal(0, 8, small.shape), 0, 255).astype(np.uint8)
@@ -199,7 +200,7 @@ def fill(session: Session, random: np.random.Generator, start: int, count: int) 
                 new.append(
                     NewEmbedding(
                         key, moved, np.zeros(len(SIGNAL_NAMES), np.float32), hashed, "jpeg", 4000, 3000,
-                        1.7e9 + 60 * number + frame, "Bench Camera", look=look,
+                        1.7e9 + 60 * shot + frame, "Bench Camera", look=look,
                     )
                 )  # fmt: skip
                 seen.append(SeenFile(f"/p/{number}.jpg", "bench", (1, 1, 1, number), key, "/p"))
