@@ -221,9 +221,6 @@ local function register_preferences()
   text("command", "the program", "full path, if darktable does not find it: `command -v keeprate` tells it", NAME)
   text("head", "the head", "whose scores are shown; empty: the first in keeprate's config", "")
   text("reject_bucket", "bucket for rejects", "what a rejected image is handed back as; empty: not at all", "delete")
-  text("keep_bucket", "bucket for stars", "what an image with your stars is handed back as", "keep")
-  dt.preferences.register(NAME, "keep_stars", "integer", "keeprate: hand back stars from",
-    "images that you gave at least so many stars are handed back, too; 0: none are", 0, 0, 5)
 end
 
 local function preference(name, kind)
@@ -525,51 +522,63 @@ function M.take_back()
   return string.format("taken back from %d images; what you set stays", done)
 end
 
--- What the user says about an image, as a bucket; nil for nothing, and for what is keeprate's.
-local function said_of(image)
-  local rating, least = image.rating, preference("keep_stars", "integer")
-  if rating == -1 then return preference("reject_bucket") end -- never set by us
-  if least > 0 and rating >= least and marks_of(image).stars ~= rating then return preference("keep_bucket") end
-  return ""
+-- Labels that were handed back and whose rejects still stand, with their photo's path: an old reject must not outdo
+-- what was done since.
+local function handed_file() return dt.configuration.config_dir .. "/keeprate-handed.csv" end
+
+local function handed_before()
+  local handed = {}
+  for row in csv_rows(content(handed_file())) do handed[csv_line(row)] = row[1] end
+  return handed
 end
 
 function M.hand_rejects_back()
   refresh_scores()
-  local images = all_images()
+  local images, reject = all_images(), preference("reject_bucket")
   follow_links(images)
-  local said, paths, unknown, disputed = {}, {}, 0, 0
+  local rejected, photos, unknown, disputed = {}, {}, 0, 0
   for i, image in ipairs(images) do
-    local photo, bucket = photo_of(image), said_of(image)
-    if bucket ~= "" and not photo then
-      unknown = unknown + 1
-    elseif photo then -- several versions of a photo have to agree
-      if said[photo.path] == nil then paths[#paths + 1] = photo end
-      if (said[photo.path] or bucket) ~= bucket then bucket = false end
-      said[photo.path] = bucket
+    local photo, is_rejected = photo_of(image), image.rating == -1 -- never set by us
+    if not photo then
+      if is_rejected then unknown = unknown + 1 end
+    elseif rejected[photo.path] == nil then
+      photos[#photos + 1] = photo
+      rejected[photo.path] = is_rejected
+    elseif rejected[photo.path] ~= is_rejected then -- several versions of a photo have to agree
+      rejected[photo.path] = "disputed"
     end
     if i % 200 == 0 then dt.control.sleep(1) end
   end
-  local lines = { csv_line({ "image", "head", "label" }) }
-  for _, photo in ipairs(paths) do
-    local bucket = said[photo.path]
-    if bucket == false then
+  local lines, standing, handed = { csv_line({ "image", "head", "label" }) }, {}, handed_before()
+  for _, photo in ipairs(photos) do
+    if rejected[photo.path] == "disputed" then
       disputed = disputed + 1
-    elseif bucket ~= "" then
-      lines[#lines + 1] = csv_line({ photo.path, photo.head, bucket })
+    elseif rejected[photo.path] and reject ~= "" then
+      local line = csv_line({ photo.path, photo.head, reject })
+      standing[#standing + 1] = line
+      if not handed[line] then lines[#lines + 1] = line end
     end
+  end
+  for line, path in pairs(handed) do -- of a library that is away now
+    if rejected[path] == nil then standing[#standing + 1] = line end
   end
   local notes = ""
   if unknown > 0 then notes = notes .. string.format("\n%d are no photos that keeprate knows", unknown) end
   if disputed > 0 then notes = notes .. string.format("\n%d left out: their versions disagree", disputed) end
-  if #lines == 1 then return "nothing to hand back" .. notes end
-  local file = dt.configuration.config_dir .. "/keeprate-labels.csv"
-  write_file(file, table.concat(lines))
-  local code, printed, complaint = keeprate({ "labels", "import", file })
-  if code == 0 then
+  if #lines > 1 then
+    local file = dt.configuration.config_dir .. "/keeprate-labels.csv"
+    write_file(file, table.concat(lines))
+    local code, printed, complaint = keeprate({ "labels", "import", file })
+    if code ~= 0 then
+      return string.format("%d labels wait in %s: %s", #lines - 1, file, complaint_of(code, complaint)) .. notes
+    end
     os.remove(file)
-    return "handed back: " .. first_line(printed) .. notes
+    notes = "handed back: " .. first_line(printed) .. notes
+  else
+    notes = "nothing new to hand back" .. notes
   end
-  return string.format("%d labels wait in %s: %s", #lines - 1, file, complaint_of(code, complaint)) .. notes
+  write_file(handed_file(), table.concat(standing))
+  return notes
 end
 
 function M.show_best()
@@ -666,7 +675,7 @@ local function make_panel()
       "darktable gives every imported image one star unless told otherwise; tick this if you never give one"),
     button("read scores", "ask keeprate, and show its scores as chosen above", M.read_scores),
     button("show the best tenth", "the collection of images with the tag keeprate|score 9", M.show_best),
-    button("hand rejects back", "what you rejected becomes a label that keeprate learns from; no photo is touched",
+    button("hand rejects back", "what you rejected since becomes a label that keeprate learns from; no photo is touched",
       M.hand_rejects_back),
     button("take back", "remove the stars, colour labels, titles and tags that keeprate set and that still stand",
       M.take_back),

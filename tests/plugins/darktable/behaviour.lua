@@ -105,14 +105,25 @@ equal(image[4].title, "Anna", "the user's title")
 
 -- Rejects go back, without what keeprate does not know; files whose versions disagree are left out.
 local version = pretended.add_image(folder .. "/b.jpg", -1)
-pretended.preferences.keep_stars = 1
-equal(keeprate.hand_rejects_back():match("[^\n]*"), "handed back: 2 labels imported", "handing back")
-equal(read("imported.csv"), '"image","head","label"\r\n"' .. folder .. '/a ""b"", c.jpg","keep","keep"\r\n"'
-  .. folder .. '/d.jpg","keep","delete"\r\n', "labels")
+local third = pretended.add_image(folder .. "/b.jpg", -1)
+image[5].rating = 5 -- of keeprate's own kind, without its tag: a sidecar of keeprate's was imported
+image[1].rating = -1
+equal(keeprate.hand_rejects_back(),
+  "handed back: 2 labels imported\n1 are no photos that keeprate knows\n1 left out: their versions disagree", "back")
+equal(read("imported.csv"), '"image","head","label"\r\n"' .. folder .. '/a ""b"", c.jpg","keep","delete"\r\n"'
+  .. folder .. '/d.jpg","keep","delete"\r\n', "rejects only")
+equal(keeprate.hand_rejects_back():match("[^\n]*"), "nothing new to hand back", "once is enough")
+image[1].rating = 0
+keeprate.hand_rejects_back()
+image[1].rating = -1
 write("busy", "")
 local text = keeprate.hand_rejects_back()
 os.remove(folder .. "/busy")
-equal(text:match("^2 labels wait in .*/keeprate%-labels.csv: The daemon is running") ~= nil, true, text)
+equal(text:match("^1 labels wait in .*/keeprate%-labels.csv: The daemon is running") ~= nil, true, text)
+equal(keeprate.hand_rejects_back():match("[^\n]*"), "handed back: 1 labels imported", "what waited goes, the old does not")
+image[1].rating = 1
+image[5].rating = 0
+third.rating = 3
 
 -- Taking back: only ours.
 version.rating = 3
