@@ -16,7 +16,7 @@ MAX_CRASHES = 20
 MARK, OPEN = "mark", "open"
 """What problems are called: of a photo that cannot be marked, of one that can but must not be decoded for it."""
 FROM_OUTSIDE = ("SIGKILL", "SIGTERM", TOOK_TOO_LONG)
-"""The user, a kernel short of memory, a server that does not answer: hardly ever the fault of what the worker had in hand."""
+"""The user, too little memory, a server that does not answer: hardly ever the fault of what the worker had in hand."""
 
 
 def write_all(
