@@ -186,7 +186,8 @@ def fill(session: Session, random: np.random.Generator, start: int, count: int) 
     """Photos in shots a minute apart; every third shot is a burst of three, as alike as frames are."""
     catalog, model, number = session.catalog, models.active(session.catalog).id, start
     while number < start + count:
-        new, seen = [], []
+        new: list[NewEmbedding] = []
+        seen: list[SeenFile] = []
         while len(new) < 512 and number < start + count:
             vector = random.normal(size=512).astype(np.float32)
             small = np.repeat(np.repeat(random.integers(0, 255, (8, 8)), 4, 0), 4, 1)

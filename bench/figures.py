@@ -201,7 +201,7 @@ BENCHES = (
         "reading_marks",
         "Marks that have not changed",
         "100,000 small valid JPEGs in 1,000 folders, each tenth with a sidecar; the marks of 2,000 are read by the "
-        "worker, the rest is noted as read. Then the step runs again, and an audit hook counts every file that is opened.",
+        "worker, the rest is noted as read. Then the step runs again, and an audit hook counts every opened file.",
         (
             Figure("files_opened", "files opened when nothing has changed", digits=0, at_most=0),
             Figure("unchanged_s", "seeing that nothing has changed", "s"),

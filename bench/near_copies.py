@@ -39,7 +39,7 @@ def _blur(image: Image.Image, random: Random) -> Image.Image:
 def _crop(image: Image.Image, random: Random) -> Image.Image:
     share = random.uniform(0.8, 0.95)
     width, height = round(share * image.width), round(share * image.height)
-    left, top = random.integers(0, image.width - width + 1), random.integers(0, image.height - height + 1)
+    left, top = int(random.integers(image.width - width + 1)), int(random.integers(image.height - height + 1))
     return image.crop((left, top, left + width, top + height))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from keeprate.learning.capture_times import believable, neighbours, time_lapses
 
-STEADY = np.arange(100) * 2.5
+STEADY = np.arange(100) * np.float64(2.5)
 HAND = np.cumsum(np.random.default_rng(0).integers(0, 4, 100)).astype(float)
 
 

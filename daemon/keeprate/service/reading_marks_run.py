@@ -229,8 +229,6 @@ def _leave_out(
         reason = f"reading its marks takes too long, more than {HANGS_AFTER_S:g} s"
     with session.catalog.db.atomic():
         for path in crash.subjects:
-            problems.record(
-                session.catalog, STEP, path, reason, library=library.name, content_key=keys.get(path)
-            )
+            problems.record(session.catalog, STEP, path, reason, library=library.name, content_key=keys.get(path))
             if path in signatures:
                 user_marks.note_signature(session.catalog, path, library.name, signatures[path])
