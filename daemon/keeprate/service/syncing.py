@@ -51,6 +51,8 @@ class SyncOutcome:
         if self.write.written or self.write.refused:
             refused = f", {self.write.refused} refused" if self.write.refused else ""
             lines.append(f"{self.write.written} marks written{refused}.")
+        if self.write.postponed:
+            lines.append(f"{self.write.postponed} photos changed a moment ago and are marked the next time.")
         if self.write.removed:
             lines.append(self.write.removed_sentence)
         return lines

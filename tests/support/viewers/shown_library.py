@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from support.commands import answer, keeprate
+from support.waiting import wait_until
 
 SIZE = (640, 480)
 SHARPNESS = (5, 9, 1, 7, 3, 0, 8, 2, 6, 4)
@@ -59,6 +60,7 @@ class ShownLibrary:
         aside.rename(delete)
         outcome = answer("sync")
         assert outcome["train"][0]["promoted"], outcome["train"]
+        mark_the_rest()
         self._listed = []
         assert before != self.listed()
 
@@ -67,6 +69,11 @@ def by_stars(names: list[str], stars: dict[str, int]) -> bool:
     """Whether these are all photos, those with more stars first; viewers order equal ones as they like."""
     shown = [stars.get(name, 0) for name in names]
     return sorted(names) == sorted(stars) and shown == sorted(shown, reverse=True)
+
+
+def mark_the_rest() -> None:
+    """Photos that changed a few seconds ago are left for later: wait until there is none."""
+    wait_until(lambda: answer("write")["postponed"] == 0, 60, what="every photo is marked")
 
 
 def colour_of(number: int) -> tuple[int, int, int]:
@@ -112,6 +119,7 @@ def make_library(folder: Path, viewer: str, *options: str, settings: Iterable[st
     text = config.read_text()
     config.write_text(text + "\n" + "\n".join(settings) + "\n")
     answer("sync")
+    mark_the_rest()
     library = ShownLibrary(root, root.with_name("Photos by score"), taught)
     names = [path.name for path in library.photos()]
     by_time = sorted(names, key=lambda name: (root / name).stat().st_mtime)
