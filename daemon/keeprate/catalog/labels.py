@@ -80,24 +80,26 @@ def places(catalog: Catalog, head: str) -> dict[str, str | None]:
     return dict(rows.fetchall())
 
 
-def latest_places(catalog: Catalog, head: str) -> dict[str, Label]:
-    """content key → the latest place label, withdrawn ones included."""
+def by_trash(catalog: Catalog, head: str) -> list[Label]:
+    """The labels that photos carry because they, or links to them, lie in the trash, by the latest place label."""
     rows = catalog.conn.execute(
-        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE id IN "
-        f"(SELECT max(id) FROM labels WHERE head = ? AND source IN ({_PLACES}) GROUP BY content_key)",
-        (head,),
+        "SELECT content_key, head, bucket, source, at, path FROM labels AS label "
+        "WHERE head = ? AND source = ? AND bucket IS NOT NULL AND NOT EXISTS (SELECT 1 FROM labels AS later "
+        "WHERE later.head = label.head AND later.content_key = label.content_key AND later.id > label.id "
+        f"AND later.source IN ({_PLACES}))",
+        (head, LabelSource.TRASH),
     )
-    return {row[0]: Label(*row) for row in rows}
+    return [Label(*row) for row in rows]
 
 
-def latest(catalog: Catalog, head: str) -> dict[str, Label]:
-    """content key → the latest label of any source, withdrawn ones included."""
-    rows = catalog.conn.execute(
-        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE id IN "
-        "(SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key)",
-        (head,),
-    )
-    return {row[0]: Label(*row) for row in rows}
+def latest_of(catalog: Catalog, head: str, content_key: str) -> Label | None:
+    """The latest label of one photo, of any source; a withdrawn one as well."""
+    row = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels WHERE head = ? AND content_key = ? "
+        "ORDER BY id DESC LIMIT 1",
+        (head, content_key),
+    ).fetchone()
+    return Label(*row) if row else None
 
 
 def place_paths(catalog: Catalog, head: str) -> dict[str, str | None]:

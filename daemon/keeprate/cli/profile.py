@@ -103,7 +103,7 @@ def _write(home: Home, profile: Profile, name: str, *, embed: bool, dry_run: boo
             | {
                 "library": name,
                 "written": not dry_run,
-                "marks": edit.config.library_named(name).marks,  # type: ignore[union-attr]
+                "marks": next(one.marks for one in edit.config.library if one.name == name),
                 "changed": edit.changed,
                 "kept": edit.kept,
             }

@@ -212,16 +212,16 @@ def _thrown_away(session: Session, head: str, placed: Collection[str]) -> list[P
     Any act with the photo itself (`placed`: those that lie in a bucket) says more, and what was done later counts.
     """
     found: dict[str, Place] = {}
-    last_place, last = labels.latest_places(session.catalog, head), labels.latest(session.catalog, head)
+    by_trash = labels.by_trash(session.catalog, head)
     for library, settings in _libraries(session.config, head):
         bucket = _trash_bucket(settings)
         if bucket is None:
             continue
-        for key, label in last_place.items():
-            if label.source == LabelSource.TRASH and label.bucket == bucket and lay_in_view(library, label):
-                found[key] = Place(key, bucket, label.path or "", trashed=True)
+        for label in by_trash:
+            if label.bucket == bucket and lay_in_view(library, label):
+                found[label.content_key] = Place(label.content_key, bucket, label.path or "", trashed=True)
         for link in links_in_trash(session, library):
-            before = last.get(link.content_key)
+            before = labels.latest_of(session.catalog, head, link.content_key)
             if before is not None and before.at >= link.trashed_at:
                 continue
             if link.tidied_away:
