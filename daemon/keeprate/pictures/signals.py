@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from keeprate.pictures.tiles import noise, tile_means
+
 if TYPE_CHECKING:  # the names of the signals are wanted where no decoder should be loaded
     from keeprate.pictures.decoding import Picture
 
@@ -26,7 +28,6 @@ Below twice the smallest model's 224 pixels, so that every decoded picture reach
 _TILES = 6
 _CLIPPED_LEVELS = 4
 _EDGE_STEP = 24.0
-_NOISE_SCALE = math.sqrt(math.pi / 2) / 6
 
 _Grey = NDArray[np.float32]
 
@@ -94,7 +95,7 @@ def measure(picture: Picture) -> Signals:
     mean = float(shares @ np.arange(256))
     spread = math.sqrt(float(shares @ (np.arange(256) - mean) ** 2))
     laplacian = _laplacian(grey)
-    energies = _tile_means(laplacian * laplacian)
+    energies = tile_means(laplacian * laplacian, _TILES)
     colourfulness, saturation = _colour(small)
     facts = picture.facts
     return Signals(
@@ -106,7 +107,7 @@ def measure(picture: Picture) -> Signals:
         highlight_clipping=float(shares[-_CLIPPED_LEVELS - 1 :].sum()),
         colourfulness=colourfulness,
         saturation=saturation,
-        noise=_noise(grey),
+        noise=noise(grey, _TILES),
         entropy=_entropy(shares),
         edge_density=_edge_density(grey),
         aspect=math.log2(facts.width / facts.height),
@@ -134,27 +135,8 @@ def _laplacian(grey: _Grey) -> _Grey:
     return sides
 
 
-def _tile_means(values: _Grey) -> _Grey:
-    """The mean of each of 6×6 tiles (fewer if the picture is too small for them), flat."""
-    rows, columns = (np.linspace(0, edge, min(_TILES, edge) + 1).astype(int)[:-1] for edge in values.shape)
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    counts = np.outer(np.diff([*rows, values.shape[0]]), np.diff([*columns, values.shape[1]]))
-    means: _Grey = (sums / counts).ravel()
-    return means
-
-
 def _octaves(mean_square: float) -> float:
     return math.log2(1 + math.sqrt(mean_square))
-
-
-def _noise(grey: _Grey) -> float:
-    """Immerkær's mask is the difference of two Laplacians: blind to edges, not to noise."""
-    laplacian_like = grey[:, 2:] - 2 * grey[:, 1:-1] + grey[:, :-2]
-    if min(laplacian_like.shape) < 3:
-        return 0.0
-    mask = laplacian_like[2:] - 2 * laplacian_like[1:-1] + laplacian_like[:-2]
-    tiles = np.sort(_tile_means(np.abs(mask)))
-    return float(_NOISE_SCALE * tiles[: max(1, tiles.size // 4)].mean())
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:

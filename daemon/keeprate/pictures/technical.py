@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from keeprate.pictures.tiles import noise, tile_means
+
 if TYPE_CHECKING:  # the version is wanted where no decoder should be loaded
     from keeprate.pictures.decoding import Picture
 
@@ -28,10 +30,8 @@ _LONG_EDGE = 1344
 _TILES = 8
 _SHARP_SHARE = 0.25
 """Of the tiles: the sharpest count, so that a background out of focus costs nothing."""
-_CALM_SHARE = 0.25
 _NOISE_IN_LAPLACIAN = 20.0
 """Variance of the 4-neighbour Laplacian of white noise of variance 1: 4² + 4·1²."""
-_NOISE_SCALE = math.sqrt(math.pi / 2) / 6
 _BRIGHT = 251
 _OUTLIERS = 0.005
 _GRID = 8
@@ -74,7 +74,7 @@ def measure_technical(picture: Picture) -> Technical:
     """Measure a decoded picture; about 6 ms for one that was decoded for a model of 224 pixels."""
     small = _fixed_size(picture.image)
     grey = np.asarray(small.convert("L"), np.float32)
-    variance = _noise(grey) ** 2
+    variance = noise(grey, _TILES) ** 2
     brightest = _brightest(small)
     return Technical(
         detail=_detail(grey, variance),
@@ -112,28 +112,9 @@ def _detail(grey: _Grey, noise_variance: float) -> float:
     if min(grey.shape) < 3:
         return 0.0
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
-    tiles = np.sort(_tile_means(laplacian * laplacian))
+    tiles = np.sort(tile_means(laplacian * laplacian, _TILES))
     energy = float(tiles[-max(1, round(_SHARP_SHARE * tiles.size)) :].mean())
     return math.log2(1 + math.sqrt(max(0.0, energy - _NOISE_IN_LAPLACIAN * noise_variance)))
-
-
-def _noise(grey: _Grey) -> float:
-    """Immerkær's mask is the difference of two Laplacians: blind to edges, not to noise."""
-    if min(grey.shape) < 5:
-        return 0.0
-    across = grey[:, 2:] - 2 * grey[:, 1:-1] + grey[:, :-2]
-    mask = across[2:] - 2 * across[1:-1] + across[:-2]
-    tiles = np.sort(_tile_means(np.abs(mask)))
-    return float(_NOISE_SCALE * tiles[: max(1, round(_CALM_SHARE * tiles.size))].mean())
-
-
-def _tile_means(values: _Grey) -> _Grey:
-    """The mean of each of 8×8 tiles (fewer if the picture is too small for them), flat."""
-    rows, columns = (np.linspace(0, edge, min(_TILES, edge) + 1).astype(int)[:-1] for edge in values.shape)
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    counts = np.outer(np.diff([*rows, values.shape[0]]), np.diff([*columns, values.shape[1]]))
-    means: _Grey = (sums / counts).ravel()
-    return means
 
 
 def _blockiness(levels: NDArray[np.uint8]) -> float:
