@@ -19,10 +19,10 @@ from PIL import Image
 
 from keeprate.config.edit import add_library
 from keeprate.paths import locate_home
-from keeprate.service.scanning import scan_library
-from keeprate.service.session import Session, open_session
-from keeprate.service.tasks import UndoTask
-from keeprate.service.undoing import undo
+from keeprate.steps.marks.undoing import undo
+from keeprate.steps.photos.scanning import scan_library
+from keeprate.steps.session import Session, open_session
+from keeprate.steps.tasks import UndoTask
 from marking import give_scores, mark
 from measuring import expect, scratch_home, show, tell, time_of
 

@@ -32,15 +32,15 @@ from keeprate.catalog.files import SeenFile
 from keeprate.catalog.labels import Label
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
 from keeprate.pictures.technical import TECHNICAL_NAMES, TECHNICAL_VERSION
-from keeprate.service.embedding_run import embed_all
-from keeprate.service.grouping import group
-from keeprate.service.grouping_run import Burst, group_all, groups_of
-from keeprate.service.scanning import scan
-from keeprate.service.scoring import score
-from keeprate.service.session import Session
-from keeprate.service.tasks import GroupTask
-from keeprate.service.training_run import train_heads
-from keeprate.service.worker_client import WorkerClient, worker
+from keeprate.steps.heads.scoring import score
+from keeprate.steps.heads.training_run import train_heads
+from keeprate.steps.photos.embedding_run import embed_all
+from keeprate.steps.photos.grouping import group
+from keeprate.steps.photos.grouping_run import Burst, group_all, groups_of
+from keeprate.steps.photos.scanning import scan
+from keeprate.steps.session import Session
+from keeprate.steps.tasks import GroupTask
+from keeprate.steps.worker_client import WorkerClient, worker
 from labelled_photos import SHARED
 from measuring import expect, open_library, scratch_home, show, tell, time_of
 from near_copies import HELD_OUT, KINDS, photos_of, with_time, worse

@@ -3,8 +3,8 @@
     python bench/library.py [--files 100000] [--folders 1000] [--pairs 7] [--renamed 1000] [--in FOLDER] [--json]
 
 Rescan: a library of small valid JPEGs, all different, is scanned into a real catalog. Then whole scans by
-`keeprate.service.scanning` and bare walks (os.scandir and stat of every file) take turns, with everything in the page
-cache. The bar is three times the bare walk; `bench/scanning.py` shows the walk's own parts.
+`keeprate.steps.photos.scanning` and bare walks (os.scandir and stat of every file) take turns, with everything in the
+page cache. The bar is three times the bare walk; `bench/scanning.py` shows the walk's own parts.
 
 Rename: a folder of embedded photos gets another name. Every file that this process opens beneath the library is
 counted by an audit hook, everything that the worker process embeds by its own report.
@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keeprate.service.embedding_run import embed_all
-from keeprate.service.scanning import LibraryScan, scan_library, scan_part
-from keeprate.service.worker_client import WorkerClient
+from keeprate.steps.photos.embedding_run import embed_all
+from keeprate.steps.photos.scanning import LibraryScan, scan_library, scan_part
+from keeprate.steps.worker_client import WorkerClient
 from measuring import expect, open_library, scratch_home, show, spread, tell, time_of, walk_bare, write_library
 
 

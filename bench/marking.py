@@ -29,10 +29,10 @@ from keeprate.catalog import heads, models, scores
 from keeprate.catalog.heads import HeadVersion
 from keeprate.config.edit import add_library
 from keeprate.paths import locate_home
-from keeprate.service.marking import write
-from keeprate.service.scanning import scan_library
-from keeprate.service.session import Session, open_session
-from keeprate.service.tasks import WriteOutcome, WriteTask
+from keeprate.steps.marks.marking import write
+from keeprate.steps.photos.scanning import scan_library
+from keeprate.steps.session import Session, open_session
+from keeprate.steps.tasks import WriteOutcome, WriteTask
 from measuring import Taken, expect, scratch_home, show, tell, time_of
 
 _TABLE_OF_QUANTISERS = b"\xff\xdb\x00\x43\x00"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from keeprate.config.edit import add_library
 from keeprate.paths import Home, locate_home
-from keeprate.service.session import Session, open_session
+from keeprate.steps.session import Session, open_session
 
 
 @dataclass(frozen=True, slots=True)

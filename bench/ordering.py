@@ -36,11 +36,11 @@ from keeprate.catalog.heads import HeadVersion
 from keeprate.config.edit import add_library
 from keeprate.paths import locate_home
 from keeprate.plugin_api import Change
-from keeprate.service.managers import managers_for
-from keeprate.service.marking import mark_request
-from keeprate.service.marking_run import write_all
-from keeprate.service.session import Session, open_session
-from keeprate.service.worker_client import WorkerClient, worker
+from keeprate.steps.marks.managers import managers_for
+from keeprate.steps.marks.marking import mark_request
+from keeprate.steps.marks.marking_run import write_all
+from keeprate.steps.session import Session, open_session
+from keeprate.steps.worker_client import WorkerClient, worker
 from measuring import Taken, expect, scratch_home, show, tell, time_of
 
 NOISE = 0.01

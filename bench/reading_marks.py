@@ -18,13 +18,13 @@ import tempfile
 from pathlib import Path
 
 from keeprate.catalog import user_marks
-from keeprate.service import reading_marks_run
-from keeprate.service.managers import readers_for
-from keeprate.service.reading_marks_run import MarksRead, read_marks
-from keeprate.service.scanning import scan_library
-from keeprate.service.session import Session
-from keeprate.service.taking_marks import take_marks
-from keeprate.service.worker_client import worker
+from keeprate.steps.marks import reading_marks_run
+from keeprate.steps.marks.managers import readers_for
+from keeprate.steps.marks.reading_marks_run import MarksRead, read_marks
+from keeprate.steps.marks.taking_marks import take_marks
+from keeprate.steps.photos.scanning import scan_library
+from keeprate.steps.session import Session
+from keeprate.steps.worker_client import worker
 from measuring import expect, open_library, scratch_home, show, tell, time_of, write_library
 
 SIDECAR = (

@@ -3,7 +3,7 @@
     python bench/scoring.py [--photos 100000] [--dimension 512] [--repeats 5] [--in FOLDER] [--json]
 
 A catalog is filled with random unit vectors and signals, and a head is trained on some of them and put into use. Then
-`keeprate.service.scoring` reads every vector from SQLite, scores it, and writes every score back: all of them new
+`keeprate.steps.heads.scoring` reads every vector from SQLite, scores it, and writes every score back: all of them new
 (no photo was ever scored), and all of them old (a newer version of the head has come into use). The bar is two
 seconds for each. Reading and computing alone, and writing alone, are shown beside.
 
@@ -35,8 +35,8 @@ from keeprate.learning.fitting import train
 from keeprate.learning.heads import Head, save_head
 from keeprate.paths import Home
 from keeprate.pictures.signals import SIGNAL_NAMES, SIGNALS_VERSION
-from keeprate.service.scoring import score
-from keeprate.service.session import Session
+from keeprate.steps.heads.scoring import score
+from keeprate.steps.session import Session
 from measuring import Taken, expect, open_library, scratch_home, show, tell, time_of
 
 LABELLED = 400

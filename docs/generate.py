@@ -21,15 +21,17 @@ from pydantic_core import PydanticUndefined
 from keeprate.cli.main import app
 from keeprate.config.durations import format_duration
 from keeprate.config.models import (
+    ApiConfig,
     Config,
     EmbeddingConfig,
     HeadConfig,
+    JobsConfig,
     LibraryConfig,
     PicturesConfig,
     TrainingConfig,
     WatchingConfig,
 )
-from keeprate.service.managers import manager_names, manager_type
+from keeprate.steps.marks.managers import manager_names, manager_type
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; edit the source that it reads, not this page. -->\n\n"
@@ -99,6 +101,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[pictures]", PicturesConfig),
     ("[embedding]", EmbeddingConfig),
     ("[training]", TrainingConfig),
+    ("[jobs]", JobsConfig),
+    ("[api]", ApiConfig),
 )
 
 CONFIG_INTRO = """\

@@ -7,7 +7,9 @@ else it goes to the platform's usual places. Nothing here creates a folder: whoe
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from keeprate.errors import UsageError
 
 WORKSPACE_VARIABLES = ("KEEPRATE_WORKSPACE", "HEADMASTER_WORKSPACE")
 """The first that is set counts; an empty one counts as not set."""
+LONGEST_SOCKET_PATH = 104
+"""Bytes: 108 on Linux and 104 on macOS, with the zero at the end (unix(7))."""
 WORKSPACE_FOLDER = ".keeprate"
 """Where in a workspace keeprate keeps its own things."""
 
@@ -29,6 +33,8 @@ class Home:
     data_dir: Path
     state_dir: Path
     cache_dir: Path
+    runtime_dir: Path
+    """For sockets: gone after a restart of the machine."""
     workspace: Path | None = None
     """The folder whose `heads/` says everything about heads; None: the config file does."""
 
@@ -61,8 +67,46 @@ class Home:
 
     @property
     def lock_file(self) -> Path:
-        """Held (flock) by whoever writes the catalog: the daemon, or a command that works without it."""
+        """The work lock (flock): held by whoever is at work, the daemon or a command, only as long as it is."""
         return self.state_dir / "keeprate.lock"
+
+    @property
+    def daemon_lock_file(self) -> Path:
+        """Held (flock) by the daemon as long as it lives: there is one for each home."""
+        return self.state_dir / "daemon.lock"
+
+    @property
+    def socket_file(self) -> Path:
+        """The api's unix socket. Its name is short: 108 bytes are all that a kernel takes."""
+        usual = self.runtime_dir / "api.sock"
+        if len(os.fsencode(usual)) < LONGEST_SOCKET_PATH:
+            return usual
+        digest = hashlib.sha256(os.fsencode(self.runtime_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"keeprate-{os.getuid()}" / digest / "api.sock"
+
+    @property
+    def token_file(self) -> Path:
+        """What a browser has to show (mode 0600)."""
+        return self.state_dir / "token"
+
+    @property
+    def web_file(self) -> Path:
+        """Where the running daemon notes the address of its page."""
+        return self.state_dir / "web.json"
+
+    @property
+    def log_file(self) -> Path:
+        """The daemon's log where no journal keeps it."""
+        return self.state_dir / "keeprate.log"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Copies of the catalog, one a day."""
+        return self.data_dir / "backups"
+
+    @property
+    def thumbnails_dir(self) -> Path:
+        return self.cache_dir / "thumbnails"
 
 
 def expanded(path: str | Path) -> Path:
@@ -93,9 +137,11 @@ def locate_home() -> Home:
     portable = os.environ.get("KEEPRATE_HOME")
     if portable:
         root = expanded(portable).absolute()
-        return Home(root, root, root, root / "cache")
+        return Home(root, root, root, root / "cache", root)
     dirs = platformdirs.PlatformDirs("keeprate", appauthor=False)
-    return Home(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path)
+    return Home(
+        dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path, dirs.user_runtime_path
+    )
 
 
 def _home_of_workspace(variable: str, value: str) -> Home:
@@ -107,4 +153,4 @@ def _home_of_workspace(variable: str, value: str) -> Home:
             advice=f"Make it with its first head: mkdir -p {workspace}/heads/hotdog/positive, …/negative.",
         )
     own = workspace / WORKSPACE_FOLDER
-    return Home(own, own, own, own / "cache", workspace)
+    return Home(own, own, own, own / "cache", own, workspace)

@@ -13,7 +13,7 @@ import pytest
 
 from keeprate.config.edit import add_library
 from keeprate.paths import locate_home
-from keeprate.service.session import open_session
+from keeprate.steps.session import open_session
 from support.commands import answer, keeprate, run, without_privileges
 from support.judging import put_head
 from support.photos import write_photos

@@ -11,7 +11,7 @@ from PIL import Image
 
 from keeprate.catalog.heads import HeadVersion
 from keeprate.errors import UsageError
-from keeprate.service.evaluating import BucketResult, EvaluatedPicture, Evaluation
+from keeprate.steps.heads.evaluating import BucketResult, EvaluatedPicture, Evaluation
 
 pytest.importorskip("matplotlib")
 

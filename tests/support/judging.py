@@ -12,10 +12,10 @@ from keeprate.catalog.heads import HeadVersion
 from keeprate.learning.calibration import Calibration
 from keeprate.learning.classifiers import LinearClassifier
 from keeprate.learning.heads import save_head
-from keeprate.service.session import Reporter, Session
-from keeprate.service.tasks import LookAtOutcome, LookAtTask, Outcome, Task
-from keeprate.service.worker import perform
-from keeprate.service.worker_client import WorkerClient
+from keeprate.steps.session import Reporter, Session
+from keeprate.steps.tasks import LookAtOutcome, LookAtTask, Outcome, Task
+from keeprate.steps.worker import perform
+from keeprate.steps.worker_client import WorkerClient
 from support.made_heads import made_head
 from support.photos import write_photos
 

@@ -33,7 +33,7 @@ class HeadVersion:
     candidates: list[dict[str, Any]] = field(default_factory=list)
     """What was compared, best first: `learning.fitting.CandidateResult` as JSON."""
     details: dict[str, Any] = field(default_factory=dict)
-    """What else was found out: see `service.training.Details`."""
+    """What else was found out: see `steps.heads.training.Details`."""
 
 
 _COLUMNS = (

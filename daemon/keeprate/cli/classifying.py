@@ -11,8 +11,8 @@ from keeprate.cli.answer_files import check_answer_file, csv_header, write_csv
 from keeprate.cli.output import JsonOption, QuietOption, print_json, printable, say
 
 if TYPE_CHECKING:
-    from keeprate.service.classifying import ClassifyOutcome
-    from keeprate.service.judging import Unreadable
+    from keeprate.steps.exchange.classifying import ClassifyOutcome
+    from keeprate.steps.heads.judging import Unreadable
 
 PANEL = "Work"
 UNREADABLE_SHOWN = 20
@@ -45,8 +45,8 @@ def classify(
     then; nothing else in the destination is ever removed or overwritten.
     """
     from keeprate.cli.steps import at_work
-    from keeprate.service.classifying import classify as do_classify
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.exchange.classifying import classify as do_classify
+    from keeprate.steps.worker_client import worker
 
     if csv is not None:
         check_answer_file(csv, csv_header(CLASSIFIED_COLUMNS[:2])[:-2])
@@ -76,7 +76,7 @@ def _write_classified(outcome: ClassifyOutcome, target: Path) -> None:
 
 
 def _tell_classified(outcome: ClassifyOutcome, *, margin: float, dry_run: bool, quiet: bool) -> None:
-    from keeprate.service.classifying import unreachable_buckets
+    from keeprate.steps.exchange.classifying import unreachable_buckets
 
     if quiet:
         return

@@ -24,8 +24,8 @@ def export(
 ) -> None:
     """Write every photo with its vector, labels and scores as Parquet, for notebooks (needs keeprate[parquet])."""
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
-    from keeprate.service.vector_files import export_vectors
+    from keeprate.steps.photos.vector_files import export_vectors
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         session.libraries()  # says that there is none

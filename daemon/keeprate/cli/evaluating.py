@@ -13,7 +13,7 @@ from keeprate.cli.classifying import HeadArgument, tell_unreadable
 from keeprate.cli.output import JsonOption, QuietOption, print_json, printable, say
 
 if TYPE_CHECKING:
-    from keeprate.service.evaluating import EvaluatedPicture, Evaluation
+    from keeprate.steps.heads.evaluating import EvaluatedPicture, Evaluation
 
 COLUMNS = ("path", "actual", "predicted", "correct", "trained_on")
 
@@ -43,8 +43,8 @@ def evaluate(
     """
     from keeprate.cli.steps import at_work
     from keeprate.plots.figure import MARK, check_matplotlib
-    from keeprate.service.evaluating import evaluate as do_evaluate
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.heads.evaluating import evaluate as do_evaluate
+    from keeprate.steps.worker_client import worker
 
     if csv is not None:
         check_answer_file(csv, csv_header(COLUMNS)[:-2])

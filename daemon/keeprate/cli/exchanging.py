@@ -10,7 +10,7 @@ import typer
 from keeprate.cli.output import HeadOption, JsonOption, QuietOption, print_json, say
 
 if TYPE_CHECKING:
-    from keeprate.service.importing import ImportOutcome
+    from keeprate.steps.exchange.importing import ImportOutcome
 
 PANEL = "Exchange"
 
@@ -28,8 +28,8 @@ def export(
 ) -> None:
     """Copy all checkpoints (.pt, in headmaster's format) to a folder; other files there are never overwritten."""
     from keeprate.paths import locate_home
-    from keeprate.service.exporting import export as do_export
-    from keeprate.service.session import open_session
+    from keeprate.steps.exchange.exporting import export as do_export
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         outcome = do_export(session, dest)
@@ -52,7 +52,7 @@ def clean(
 ) -> None:
     """Remove checkpoints and take their heads out of use; labels and vectors stay, the next training begins anew."""
     from keeprate.cli.steps import at_work
-    from keeprate.service.exporting import clean as do_clean
+    from keeprate.steps.exchange.exporting import clean as do_clean
 
     with at_work(quiet=True) as session:
         outcome = do_clean(session, head, dry_run=dry_run)
@@ -81,7 +81,7 @@ def import_headmaster(
     """Take over headmaster's models, cached vectors and checkpoints: nothing is embedded twice. Changes none of it."""
     from keeprate.cli.steps import at_work
     from keeprate.errors import UsageError
-    from keeprate.service.importing import import_workspace
+    from keeprate.steps.exchange.importing import import_workspace
 
     with at_work(quiet=quiet or as_json) as session:
         chosen = workspace or session.home.workspace
@@ -119,9 +119,9 @@ def import_checkpoint(
     """Take one checkpoint into use as a head; `heads rollback` goes back to the former one."""
     from keeprate.cli.steps import at_work
     from keeprate.paths import expanded
-    from keeprate.service.importing import import_checkpoint as do_import
-    from keeprate.service.scoring import score
-    from keeprate.service.workspace_steps import look_first
+    from keeprate.steps.exchange.importing import import_checkpoint as do_import
+    from keeprate.steps.exchange.workspace_steps import look_first
+    from keeprate.steps.heads.scoring import score
 
     with at_work(quiet=as_json) as session:
         look_first(session)

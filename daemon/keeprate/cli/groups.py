@@ -13,8 +13,8 @@ import typer
 from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_json, say
 
 if TYPE_CHECKING:
-    from keeprate.service.grouping_run import Burst, Member
-    from keeprate.service.session import Session
+    from keeprate.steps.photos.grouping_run import Burst, Member
+    from keeprate.steps.session import Session
 
 
 class Kind(StrEnum):
@@ -46,7 +46,7 @@ def groups(
 ) -> None:
     """Photos that are nearly the same: bursts and copies with the best first, series and panoramas as a whole."""
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         found = [burst for burst in _found(session, library, head) if kind is None or burst.kind == kind.value]
@@ -62,7 +62,7 @@ def groups(
 
 def _found(session: Session, library: str | None, head: str | None) -> list[Burst]:
     """In the order of time, those without a time last."""
-    from keeprate.service.grouping_run import groups_of
+    from keeprate.steps.photos.grouping_run import groups_of
 
     session.heads(head)
     found = chain.from_iterable(

@@ -28,8 +28,8 @@ def list_heads(as_json: JsonOption = False) -> None:
     from rich.table import Table
 
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
-    from keeprate.service.status import status
+    from keeprate.steps.session import open_session
+    from keeprate.steps.status import status
 
     with open_session(locate_home()) as session:
         found = status(session).heads
@@ -57,7 +57,7 @@ def history(
     from keeprate.errors import UsageError
     from keeprate.paths import locate_home
     from keeprate.plots.figure import MARK, check_matplotlib
-    from keeprate.service.session import open_session
+    from keeprate.steps.session import open_session
 
     if plot is not None:
         if head is None:
@@ -80,7 +80,7 @@ def history(
 
 
 def _tell(version: HeadVersion) -> None:
-    from keeprate.service.status import iso
+    from keeprate.steps.status import iso
 
     counts = ", ".join(f"{bucket} {count}" for bucket, count in version.label_counts.items())
     used = " (in use)" if version.in_use else ""
@@ -106,8 +106,8 @@ def rollback(
     from keeprate.cli.steps import at_work
     from keeprate.errors import UsageError
     from keeprate.learning.heads import load_head
-    from keeprate.service.exporting import stand_in_file, write_exchange
-    from keeprate.service.scoring import head_of, score
+    from keeprate.steps.exchange.exporting import stand_in_file, write_exchange
+    from keeprate.steps.heads.scoring import head_of, score
 
     with at_work(quiet=False) as session:
         session.heads(head)

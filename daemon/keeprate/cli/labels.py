@@ -14,8 +14,8 @@ from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
     from keeprate.catalog.user_marks import Decision
-    from keeprate.service.auditing import AuditOutcome, Suspect
-    from keeprate.service.label_files import ImportOutcome
+    from keeprate.steps.labels.auditing import AuditOutcome, Suspect
+    from keeprate.steps.labels.label_files import ImportOutcome
 
 PROBLEMS_SHOWN = 20
 
@@ -32,9 +32,9 @@ def register(app: typer.Typer) -> None:
 def list_labels(head: HeadOption = None, as_json: JsonOption = False) -> None:
     """Every label that counts, once a photo whatever files it has, also of photos that are deleted since."""
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
-    from keeprate.service.shots import said_of_shots
-    from keeprate.service.status import iso
+    from keeprate.steps.labels.shots import said_of_shots
+    from keeprate.steps.session import open_session
+    from keeprate.steps.status import iso
 
     with open_session(locate_home()) as session:
         found = [label for name in session.heads(head) for label in said_of_shots(session, name).of_shot.values()]
@@ -60,8 +60,8 @@ def audit(
 ) -> None:
     """Photos that you probably put into the wrong bucket, with the evidence. It changes nothing."""
     from keeprate.paths import expanded, locate_home
-    from keeprate.service.auditing import audit as do_audit
-    from keeprate.service.session import open_session
+    from keeprate.steps.labels.auditing import audit as do_audit
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         session.libraries()  # says that there is none
@@ -91,7 +91,7 @@ def _show_audit(outcome: AuditOutcome) -> None:
 
 def _show_suspect(number: int, suspect: Suspect) -> None:
     from keeprate.cli.showing_status import local
-    from keeprate.service.status import iso
+    from keeprate.steps.status import iso
 
     where = suspect.paths or (f"{suspect.lay_at or suspect.content_key} (deleted since)",)
     said = {"move": "moved there", "folder": "found there", "trash": "put into the trash", "csv": "from a file",
@@ -111,7 +111,7 @@ def _show_suspect(number: int, suspect: Suspect) -> None:
 
 def _write_audit(outcomes: list[AuditOutcome], target: Path) -> None:
     from keeprate.safe_files import create_file
-    from keeprate.service.status import iso
+    from keeprate.steps.status import iso
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -141,8 +141,8 @@ def held(as_json: JsonOption = False) -> None:
     """Stars, flags and keywords that may not be yours, and are not learned until you say so."""
     from keeprate.cli.showing_status import local
     from keeprate.paths import locate_home
-    from keeprate.service.held_marks import held_groups
-    from keeprate.service.session import open_session
+    from keeprate.steps.marks.held_marks import held_groups
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         session.libraries()  # says that there is none
@@ -185,7 +185,7 @@ def ignore(groups: HeldGroups = None, everything: AllOption = False, as_json: Js
 
 def _answer(groups: list[str] | None, everything: bool, decision: Decision, as_json: bool) -> None:
     from keeprate.cli.steps import at_work
-    from keeprate.service.held_marks import answer
+    from keeprate.steps.marks.held_marks import answer
 
     if bool(groups) == everything:
         raise UsageError("Say which: either IDs from `keeprate labels held`, or --all.")
@@ -210,7 +210,7 @@ def import_labels(
     Paths are absolute, or relative to the file or to a library. A photo that you move later goes by its new place.
     """
     from keeprate.cli.steps import at_work
-    from keeprate.service.label_files import import_labels as do_import
+    from keeprate.steps.labels.label_files import import_labels as do_import
 
     with at_work(quiet=as_json) as session:
         session.libraries()  # says that there is none
@@ -246,8 +246,8 @@ def export_labels(
 ) -> None:
     """Write every label that counts as CSV, which `labels import` reads back."""
     from keeprate.paths import locate_home
-    from keeprate.service.label_files import export_labels as do_export
-    from keeprate.service.session import open_session
+    from keeprate.steps.labels.label_files import export_labels as do_export
+    from keeprate.steps.session import open_session
 
     with open_session(locate_home()) as session:
         session.libraries()  # says that there is none
@@ -275,7 +275,7 @@ def forget_labels(
     is what keeprate learns from. This is for photos that it should never have learned from.
     """
     from keeprate.cli.steps import at_work
-    from keeprate.service.forgetting import forget, gone_photos, photos_of
+    from keeprate.steps.labels.forgetting import forget, gone_photos, photos_of
 
     if bool(photos) == gone:
         raise UsageError("Say which photos: either files, or --gone.")

@@ -18,7 +18,7 @@ from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
     from keeprate.plugin_api import BurstPlace
-    from keeprate.service.session import Session
+    from keeprate.steps.session import Session
 
 
 PARQUET_MARK = b"PAR1"
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def _session() -> Session:
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
+    from keeprate.steps.session import open_session
 
     return open_session(locate_home())
 
@@ -97,7 +97,7 @@ def list_photos(
             below = "   " if photo.burst is not None and photo.burst.position > 1 else ""
             typer.echo(printable(f"{below}{photo.score:.3f}  {photo.path}{said}"))
         if photos and photos[0].version == 0:
-            from keeprate.service.first_guessing import SENTENCE
+            from keeprate.steps.heads.first_guessing import SENTENCE
 
             typer.echo(f"This is {SENTENCE}.", err=True)
         if not photos:
@@ -106,7 +106,7 @@ def list_photos(
 
 def _ranked(session: Session, head: str | None, library: str | None, *, everything: bool) -> list[ListedPhoto]:
     from keeprate.catalog import heads, scores
-    from keeprate.service.shots import said_of_shots
+    from keeprate.steps.labels.shots import said_of_shots
 
     name = head or next(iter(session.heads()), None)
     if name is None:
@@ -130,7 +130,7 @@ def _ranked(session: Session, head: str | None, library: str | None, *, everythi
 
 def _by_group(session: Session, photos: list[ListedPhoto]) -> list[ListedPhoto]:
     """Each group in the place of its first photo, best first; what is alone stays where it is."""
-    from keeprate.service.grouping_run import burst_places
+    from keeprate.steps.photos.grouping_run import burst_places
 
     places = {
         (library, key): place
@@ -199,7 +199,7 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Why a photo has its score: what was measured, and the nearest photos that you kept and deleted."""
-    from keeprate.service.explaining import explain
+    from keeprate.steps.heads.explaining import explain
 
     with _session() as session:
         found = explain(session, file, head)
@@ -213,7 +213,7 @@ def why(
         shares = ", ".join(f"{bucket} {share:.0%}" for bucket, share in found.probabilities.items())
         say(f"  {found.head}: {shares}; number {found.rank} of {found.of}")
         if found.version == 0:
-            from keeprate.service.first_guessing import SENTENCE
+            from keeprate.steps.heads.first_guessing import SENTENCE
 
             say(f"  ({SENTENCE})")
     if found.label:

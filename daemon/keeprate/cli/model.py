@@ -131,7 +131,7 @@ def activate(name: NameArgument = None, name_option: NameOption = None) -> None:
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.paths import locate_home
-    from keeprate.service.lock import lock_holder
+    from keeprate.steps.lock import lock_holder
 
     home = locate_home()
     with open_catalog(home.catalog_file) as catalog:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from keeprate.errors import KeeprateError
-    from keeprate.service.session import Progress, Reporter
+    from keeprate.steps.session import Progress, Reporter
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
@@ -80,7 +80,7 @@ _TITLES = {
 @contextmanager
 def progress_shown(*, quiet: bool) -> Iterator[Reporter]:
     """A reporter that draws bars on a terminal (counts, rate, time left) and prints plain lines elsewhere."""
-    from keeprate.service.session import Reporter
+    from keeprate.steps.session import Reporter
 
     if quiet:
         yield Reporter()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keeprate.config.edit import MarksEdit
     from keeprate.config.models import Config, LibraryConfig
     from keeprate.paths import Home
-    from keeprate.service.profiles import Marks, Profile
+    from keeprate.steps.marks.profiles import Marks, Profile
 
 KEPT = frozenset({"order.view_folder"})
 """Where the user has put something is not for a profile to change."""
@@ -31,7 +31,7 @@ def profile_named(viewer: str, *, embed: bool) -> Profile:
     Raises:
         UsageError: there is none, or nothing can be embedded for it.
     """
-    from keeprate.service.profiles import PROFILES
+    from keeprate.steps.marks.profiles import PROFILES
 
     found = PROFILES.get(viewer)
     if found is None:
@@ -84,7 +84,7 @@ def profile(
 def _write(home: Home, profile: Profile, name: str, *, embed: bool, dry_run: bool, as_json: bool) -> None:
     from keeprate.config.edit import set_marks
     from keeprate.config.load import load_config
-    from keeprate.service.managers import check_marks
+    from keeprate.steps.marks.managers import check_marks
 
     library = load_config(home.config_file).library_named(name)
     if library is None:
@@ -130,7 +130,7 @@ def _tell(edit: MarksEdit, profile: Profile, library: str, *, dry_run: bool) -> 
 
 
 def _list(as_json: bool) -> None:
-    from keeprate.service.profiles import PROFILES
+    from keeprate.steps.marks.profiles import PROFILES
 
     if as_json:
         print_json([_facts(one, embed=False) | {"embeds": bool(one.inside)} for one in PROFILES.values()])
@@ -180,6 +180,6 @@ def _view_folder(home: Home, config: Config | None) -> Path:
 
 
 def _view_beside(home: Home, library: LibraryConfig) -> Path:
-    from keeprate.service.profiles import view_folder_beside
+    from keeprate.steps.marks.profiles import view_folder_beside
 
     return view_folder_beside(library.root, home.views_dir / library.name)

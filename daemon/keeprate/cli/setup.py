@@ -46,7 +46,7 @@ def init(
     from keeprate.config.edit import add_library
     from keeprate.config.load import load_config
     from keeprate.paths import expanded, locate_home
-    from keeprate.service.profiles import view_folder_beside
+    from keeprate.steps.marks.profiles import view_folder_beside
 
     home = locate_home()
     if home.workspace is not None:
@@ -80,7 +80,7 @@ def init(
             f"There is a library called {called!r} already.", path=home.config_file, advice="Name this one with --name."
         )
     config = add_library(home.config_file, library)
-    from keeprate.service.managers import check_marks
+    from keeprate.steps.marks.managers import check_marks
 
     check_marks(config)
     for bucket in (keep, delete):
@@ -122,7 +122,7 @@ def check() -> None:
     """Check the settings; says what is wrong, or that all is well."""
     from keeprate.config.workspace import config_of
     from keeprate.paths import locate_home
-    from keeprate.service.managers import check_marks
+    from keeprate.steps.marks.managers import check_marks
 
     home = locate_home()
     config = config_of(home)

@@ -12,7 +12,7 @@ from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table,
 
 if TYPE_CHECKING:
     from keeprate.learning.metrics import Metrics
-    from keeprate.service.status import HeadStatus, Status
+    from keeprate.steps.status import HeadStatus, Status
 
 PROBLEMS_SHOWN = 10
 BUCKETS_WIDTH = 33
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
 def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
     """How things stand: libraries, heads and how good they are, work left, problems. With --head: one in detail."""
     from keeprate.paths import locate_home
-    from keeprate.service.session import open_session
-    from keeprate.service.status import status as state
+    from keeprate.steps.session import open_session
+    from keeprate.steps.status import status as state
 
     with open_session(locate_home()) as session:
         now = state(session, head)
@@ -139,7 +139,7 @@ def _decision(head: HeadStatus) -> str:
     if head.version is None:
         said = f"{head.name}: not trained yet{f': it {head.missing}' if head.missing else ''}"
         if head.first_guess:
-            from keeprate.service.first_guessing import SENTENCE
+            from keeprate.steps.heads.first_guessing import SENTENCE
 
             said += f"\n  the order is {SENTENCE}"
     else:

@@ -19,8 +19,8 @@ from keeprate.cli.output import (
     say,
 )
 from keeprate.errors import UsageError
-from keeprate.service.session import Session
-from keeprate.service.tasks import PlannedMark, TrainOutcome
+from keeprate.steps.session import Session
+from keeprate.steps.tasks import PlannedMark, TrainOutcome
 
 PANEL = "Work"
 REASONS_SHOWN = 10
@@ -37,8 +37,8 @@ def register(app: typer.Typer) -> None:
 def at_work(*, quiet: bool) -> Iterator[Session]:
     """A session under the lock of this home, with progress shown."""
     from keeprate.paths import locate_home
-    from keeprate.service.lock import hold_lock
-    from keeprate.service.session import open_session
+    from keeprate.steps.lock import hold_lock
+    from keeprate.steps.session import open_session
 
     home = locate_home()
     with (
@@ -51,8 +51,8 @@ def at_work(*, quiet: bool) -> Iterator[Session]:
 
 def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Do everything once, in order: scan, embed, train, score, write. For cron, or without a service."""
-    from keeprate.service.syncing import sync as do_sync
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.syncing import sync as do_sync
+    from keeprate.steps.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         outcome = do_sync(session, client, library)
@@ -65,9 +65,9 @@ def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: Quie
 
 def scan(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Look at every folder now and note what is new, moved or gone, and what stars, flags and keywords say."""
-    from keeprate.service.reading_marks_run import read_marks
-    from keeprate.service.scanning import scan as do_scan
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.marks.reading_marks_run import read_marks
+    from keeprate.steps.photos.scanning import scan as do_scan
+    from keeprate.steps.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         outcome = do_scan(session, library)
@@ -88,11 +88,11 @@ def embed(
 ) -> None:
     """Give every photo its vector by the active model; photos that have one are skipped."""
     from keeprate.catalog import files, problems
-    from keeprate.service.embedding_run import added, embed_all
-    from keeprate.service.scanning import scan as do_scan
-    from keeprate.service.tasks import EmbedOutcome
-    from keeprate.service.worker_client import worker
-    from keeprate.service.workspace_steps import look_first
+    from keeprate.steps.exchange.workspace_steps import look_first
+    from keeprate.steps.photos.embedding_run import added, embed_all
+    from keeprate.steps.photos.scanning import scan as do_scan
+    from keeprate.steps.tasks import EmbedOutcome
+    from keeprate.steps.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         chosen: list[str | None] = [library]
@@ -138,11 +138,11 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Learn from the labels: a new head is taken into use only if it is better on photos it has not seen."""
-    from keeprate.service.priors import parse_prior
-    from keeprate.service.scoring import score as do_score
-    from keeprate.service.training_run import TrainingWishes, train_heads
-    from keeprate.service.worker_client import worker
-    from keeprate.service.workspace_steps import prepare
+    from keeprate.steps.exchange.workspace_steps import prepare
+    from keeprate.steps.heads.priors import parse_prior
+    from keeprate.steps.heads.scoring import score as do_score
+    from keeprate.steps.heads.training_run import TrainingWishes, train_heads
+    from keeprate.steps.worker_client import worker
 
     _check_share("threshold", threshold)
     _check_share("share of keepers lost", keepers_lost)
@@ -195,7 +195,7 @@ def _also(outcome: TrainOutcome) -> list[str]:
 
 def score(head: HeadOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
     """Score every photo by the heads in use."""
-    from keeprate.service.scoring import score as do_score
+    from keeprate.steps.heads.scoring import score as do_score
 
     with at_work(quiet=quiet or as_json) as session:
         outcome = do_score(session, head)
@@ -216,8 +216,8 @@ def write(
     quiet: QuietOption = False,
 ) -> None:
     """Write marks where your viewer sorts by them. Everything is journalled; `keeprate undo` takes it back."""
-    from keeprate.service.marking_run import write_all
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.marks.marking_run import write_all
+    from keeprate.steps.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         session.libraries(library)
@@ -248,8 +248,8 @@ def undo(
 ) -> None:
     """Take marks back: what keeprate wrote goes, what you wrote stays."""
     from keeprate.catalog import journal
-    from keeprate.service.tasks import UndoOutcome, UndoTask
-    from keeprate.service.worker_client import worker
+    from keeprate.steps.tasks import UndoOutcome, UndoTask
+    from keeprate.steps.worker_client import worker
 
     if everything and run is not None:
         raise UsageError("--all and --run cannot both be given.")

@@ -258,6 +258,55 @@ class TrainingConfig(Section):
         return text
 
 
+class JobsConfig(Section):
+    """`[jobs]`: when the daemon works, and how hard. What you ask for yourself is done at once, whatever stands here.
+
+    Heavy work is embedding, training, comparing, thumbnails, integrity checks and backups. Looking at folders, scoring
+    and writing marks cost next to nothing and are never kept waiting by these settings.
+    """
+
+    quiet_hours: str = Field(
+        default="", description='No heavy work within these hours, such as "09:00-18:00". May run over midnight.'
+    )
+    on_battery: bool = Field(default=False, description="Do heavy work on battery too.")
+    while_busy: bool = Field(
+        default=False,
+        description="Do heavy work also while other programs need the processor or one fills the screen.",
+    )
+    patience: Duration = Field(
+        default=parse_duration("1h"),
+        description="Work that has waited this long because the machine was busy is done all the same.",
+    )
+    max_cpu: int = Field(
+        default=100, ge=5, le=100, description="Percent of all cores that heavy work may use, on average."
+    )
+    worker_memory: int = Field(
+        default=4000, ge=300, description="Megabytes; a worker process that uses more is replaced by a new one."
+    )
+    thumbnails: bool = Field(default=True, description="Make thumbnails for the page ahead of time.")
+    integrity_every: Duration = Field(
+        default=parse_duration("7d"), description="How often the catalog is checked for damage."
+    )
+    backup_every: Duration = Field(default=parse_duration("1d"), description="How often the catalog is backed up.")
+    backups_kept: Duration = Field(
+        default=parse_duration("7d"), description="Backups older than this are removed; the latest one never is."
+    )
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        parse_quiet_hours(text)
+        return text
+
+
+class ApiConfig(Section):
+    """`[api]`: how other programs reach the daemon. The unix socket is always there; only you can open it."""
+
+    web: bool = Field(default=True, description="Serve the page on 127.0.0.1, to browsers that show the token.")
+    port: int = Field(default=0, ge=0, le=65535, description="Its port; 0: any that is free.")
+    metrics: bool = Field(default=False, description="Serve figures for Prometheus at `/metrics`.")
+
+
 class Config(Section):
     """The whole config file."""
 
@@ -266,6 +315,8 @@ class Config(Section):
     pictures: PicturesConfig = Field(default_factory=PicturesConfig)
     embedding: EmbeddingConfig = Field(default_factory=EmbeddingConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    jobs: JobsConfig = Field(default_factory=JobsConfig)
+    api: ApiConfig = Field(default_factory=ApiConfig)
 
     @model_validator(mode="after")
     def _libraries_apart(self) -> Config:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeprate.plots.figure import BLUE, GREEN, GREY, ORANGE, as_png, new_figure, shortened
-from keeprate.service.evaluating import Evaluation
+from keeprate.steps.heads.evaluating import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,18 +27,18 @@ from keeprate.config.models import LibraryConfig
 from keeprate.errors import KeeprateError
 from keeprate.paths import Home
 from keeprate.pictures.formats import is_picture, is_sidecar
-from keeprate.service.embedding_run import embed_all
-from keeprate.service.grouping_run import group_all
-from keeprate.service.lock import hold_lock
-from keeprate.service.managers import check_marks
-from keeprate.service.marking_run import write_all
-from keeprate.service.reading_marks_run import Places, read_marks_in
-from keeprate.service.retraining import due_heads, label_changes, next_training_at
-from keeprate.service.scanning import LibraryScan, exclusions_of, scan_library, scan_part
-from keeprate.service.scoring import score
-from keeprate.service.session import Reporter, Session, open_session
-from keeprate.service.training_run import train_heads
-from keeprate.service.worker_client import WorkerClient
+from keeprate.steps.heads.retraining import due_heads, label_changes, next_training_at
+from keeprate.steps.heads.scoring import score
+from keeprate.steps.heads.training_run import train_heads
+from keeprate.steps.lock import hold_lock
+from keeprate.steps.marks.managers import check_marks
+from keeprate.steps.marks.marking_run import write_all
+from keeprate.steps.marks.reading_marks_run import Places, read_marks_in
+from keeprate.steps.photos.embedding_run import embed_all
+from keeprate.steps.photos.grouping_run import group_all
+from keeprate.steps.photos.scanning import LibraryScan, exclusions_of, scan_library, scan_part
+from keeprate.steps.session import Reporter, Session, open_session
+from keeprate.steps.worker_client import WorkerClient
 from keeprate.watching.hints import Change, FullScan, Hint, WatchedRoot
 from keeprate.watching.observer import LibraryObserver
 from keeprate.watching.signature import signature_of

@@ -1,0 +1,1 @@
+"""Exchange with other programs: workspaces, checkpoints, sorting a folder into copies."""

@@ -1,0 +1,1 @@
+"""Heads: training, taking into use, scoring, and explaining what they say."""
