@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from keeprate.cli.showing_status import detail, summary
-from keeprate.steps.status import HeadStatus
+from keeprate.service.status import HeadStatus
 from support.made_heads import made_metrics
 
 HOTDOG = HeadStatus(

@@ -19,9 +19,9 @@ from keeprate.learning.classifiers import LinearClassifier
 from keeprate.learning.exchange import read_checkpoint
 from keeprate.learning.heads import Head, save_head
 from keeprate.paths import Home
+from keeprate.service.status import status
 from keeprate.steps.exchange.exporting import clean, export, is_ours, write_exchange
 from keeprate.steps.session import Session, open_session
-from keeprate.steps.status import status
 from support.catalogs import add_file
 from support.made_heads import made_head
 

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from keeprate.cli.showing_status import _show
+from keeprate.service.status import status
 from keeprate.steps.photos.embedding_run import embed_all
 from keeprate.steps.photos.grouping import group
 from keeprate.steps.photos.grouping_run import group_all, groups_of
 from keeprate.steps.photos.scanning import scan
 from keeprate.steps.session import Session
-from keeprate.steps.status import status
 from keeprate.steps.syncing import sync
 from keeprate.steps.tasks import GroupTask
 from keeprate.steps.worker_client import WorkerCrashedError

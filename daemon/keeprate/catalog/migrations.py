@@ -12,6 +12,7 @@ def is_newer(db: Database) -> bool:
     known = {migration.name for migration in MIGRATIONS.pending(db)}
     known |= {
         "m001_write_ahead_log", "m002_tables", "m003_learning", "m004_user_marks", "m005_companions", "m006_bursts",
+        "m007_jobs",
     }  # fmt: skip
     return any(applied.name not in known for applied in MIGRATIONS.applied(db))
 
@@ -54,6 +55,11 @@ def m006_bursts(db: Database) -> None:
     for statement in _BURSTS.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
+
+
+@MIGRATIONS()
+def m007_jobs(db: Database) -> None:
+    db.conn.execute(_JOBS)
 
 
 _USER_MARKS = """
@@ -166,6 +172,18 @@ CREATE TABLE bursts (                 -- photos that were compared with the othe
     PRIMARY KEY (library, content_key)
 ) STRICT;
 CREATE INDEX bursts_by_burst ON bursts (library, burst) WHERE burst IS NOT NULL;
+"""
+
+_JOBS = """
+CREATE TABLE jobs (                   -- what is remembered of the daemon's jobs; the row `all` pauses everything
+    name TEXT PRIMARY KEY NOT NULL,
+    started_at REAL,
+    finished_at REAL,
+    outcome TEXT NOT NULL DEFAULT '',
+    failed INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER NOT NULL DEFAULT 0,
+    paused_until REAL                 -- while paused: NULL means until resumed
+) STRICT
 """
 
 _LEARNING = """

@@ -28,8 +28,8 @@ def list_heads(as_json: JsonOption = False) -> None:
     from rich.table import Table
 
     from keeprate.paths import locate_home
+    from keeprate.service.status import status
     from keeprate.steps.session import open_session
-    from keeprate.steps.status import status
 
     with open_session(locate_home()) as session:
         found = status(session).heads
@@ -80,7 +80,7 @@ def history(
 
 
 def _tell(version: HeadVersion) -> None:
-    from keeprate.steps.status import iso
+    from keeprate.steps.times import iso
 
     counts = ", ".join(f"{bucket} {count}" for bucket, count in version.label_counts.items())
     used = " (in use)" if version.in_use else ""

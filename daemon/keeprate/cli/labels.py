@@ -34,7 +34,7 @@ def list_labels(head: HeadOption = None, as_json: JsonOption = False) -> None:
     from keeprate.paths import locate_home
     from keeprate.steps.labels.shots import said_of_shots
     from keeprate.steps.session import open_session
-    from keeprate.steps.status import iso
+    from keeprate.steps.times import iso
 
     with open_session(locate_home()) as session:
         found = [label for name in session.heads(head) for label in said_of_shots(session, name).of_shot.values()]
@@ -91,7 +91,7 @@ def _show_audit(outcome: AuditOutcome) -> None:
 
 def _show_suspect(number: int, suspect: Suspect) -> None:
     from keeprate.cli.showing_status import local
-    from keeprate.steps.status import iso
+    from keeprate.steps.times import iso
 
     where = suspect.paths or (f"{suspect.lay_at or suspect.content_key} (deleted since)",)
     said = {"move": "moved there", "folder": "found there", "trash": "put into the trash", "csv": "from a file",
@@ -111,7 +111,7 @@ def _show_suspect(number: int, suspect: Suspect) -> None:
 
 def _write_audit(outcomes: list[AuditOutcome], target: Path) -> None:
     from keeprate.safe_files import create_file
-    from keeprate.steps.status import iso
+    from keeprate.steps.times import iso
 
     text = io.StringIO(newline="")
     writer = csv.writer(text)

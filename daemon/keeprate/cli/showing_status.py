@@ -12,7 +12,7 @@ from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table,
 
 if TYPE_CHECKING:
     from keeprate.learning.metrics import Metrics
-    from keeprate.steps.status import HeadStatus, Status
+    from keeprate.service.status import HeadStatus, Status
 
 PROBLEMS_SHOWN = 10
 BUCKETS_WIDTH = 33
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
 def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
     """How things stand: libraries, heads and how good they are, work left, problems. With --head: one in detail."""
     from keeprate.paths import locate_home
+    from keeprate.service.status import status as state
     from keeprate.steps.session import open_session
-    from keeprate.steps.status import status as state
 
     with open_session(locate_home()) as session:
         now = state(session, head)

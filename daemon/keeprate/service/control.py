@@ -39,6 +39,22 @@ class JobStatus:
     """With the state `paused`: None means until resumed."""
 
 
+JOB_TITLES = {
+    "reconcile": "Look at all folders",
+    "embed": "Embed new photos",
+    "retrain": "Learn from new labels",
+    "score": "Score photos",
+    "group": "Compare nearly identical photos",
+    "write": "Write marks",
+    "thumbnails": "Make thumbnails",
+    "integrity": "Check the catalog for damage",
+    "backup": "Back up the catalog",
+}
+"""Every job of the daemon, in the order in which they are done."""
+HEAVY_JOBS = frozenset({"embed", "retrain", "group", "thumbnails", "integrity", "backup"})
+"""Those that quiet hours, battery and a busy machine keep waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """The worker process, while there is one."""

@@ -70,7 +70,11 @@ def run_daemon(home: Home) -> None:
         KeeprateError: the config or the catalog cannot be used, or there is no library.
     """
     stopping = threading.Event()
-    with hold_lock(home.lock_file), open_session(home, Reporter(cancelled=stopping.is_set)) as session:
+    with (
+        hold_lock(home.daemon_lock_file),
+        hold_lock(home.lock_file),
+        open_session(home, Reporter(cancelled=stopping.is_set)) as session,
+    ):
         session.libraries()
         check_marks(session.config)
         engine = Engine(session, stopping)

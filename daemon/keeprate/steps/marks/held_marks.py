@@ -14,7 +14,7 @@ from keeprate.steps.marks.deciding_marks import described
 from keeprate.steps.marks.doubting_marks import Doubt
 from keeprate.steps.marks.taking_marks import take_marks
 from keeprate.steps.session import Session
-from keeprate.steps.status import iso
+from keeprate.steps.times import iso
 
 EXAMPLES = 3
 REASONS = {

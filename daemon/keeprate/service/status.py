@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from keeprate.catalog import (
     embeddings,
     files,
     heads,
+    jobs,
     journal,
     libraries,
     models,
@@ -24,11 +24,13 @@ from keeprate.catalog import (
 )
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.pictures.technical import TECHNICAL_VERSION
+from keeprate.service.control import JOB_TITLES, JobStatus, Live
 from keeprate.steps.heads.first_guessing import kept_bucket
 from keeprate.steps.heads.retraining import label_changes, missing_labels, next_training_at
 from keeprate.steps.labels.shots import count_reviewed, label_counts
 from keeprate.steps.lock import lock_holder
 from keeprate.steps.session import Session
+from keeprate.steps.times import iso
 
 PROBLEMS_LISTED = 200
 
@@ -149,16 +151,20 @@ class Status:
     daemon: DaemonStatus
     workspace: str | None
     """The folder that says which heads there are; None: the config file does."""
+    jobs: tuple[JobStatus, ...] = ()
+    """What the daemon does by itself; without a running daemon, what is remembered of it."""
+    live: Live | None = None
+    """What only a running daemon knows."""
 
 
-def status(session: Session, head: str | None = None) -> Status:
-    """The state of everything, or with only the head called `head`."""
+def status(session: Session, head: str | None = None, live: Live | None = None) -> Status:
+    """The state of everything, or with only the head called `head`; `live` is what the running daemon says."""
     catalog = session.catalog
     model = models.active(catalog)
     wanted = session.heads(head)
     training = runs.last(catalog, "train")
     write = runs.last(catalog, "write")
-    pid = lock_holder(session.home.lock_file)
+    pid = lock_holder(session.home.daemon_lock_file)
     next_at = next_training_at(session, now=time.time())
     return Status(
         libraries=tuple(_library(session, library.name) for library in session.config.library),
@@ -176,7 +182,24 @@ def status(session: Session, head: str | None = None) -> Status:
         held=user_marks.count_held(catalog),
         daemon=DaemonStatus(pid is not None, pid),
         workspace=None if session.home.workspace is None else str(session.home.workspace),
+        jobs=_remembered_jobs(session) if live is None else live.jobs,
+        live=live,
     )
+
+
+def _remembered_jobs(session: Session) -> tuple[JobStatus, ...]:
+    """The jobs as they were when the daemon last ran."""
+    records = jobs.all_jobs(session.catalog)
+    found = []
+    for name, title in JOB_TITLES.items():
+        one = records.get(name, jobs.JobRecord(name))
+        found.append(
+            JobStatus(
+                name, title, "paused" if one.paused else "idle", "The daemon is not running.",
+                one.started_at, one.finished_at, one.outcome, one.failed, None, one.paused_until,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _work(session: Session, model_id: int, wanted: Iterable[str]) -> WorkStatus:
@@ -189,11 +212,6 @@ def _work(session: Session, model_id: int, wanted: Iterable[str]) -> WorkStatus:
         to_score=sum(_to_score(session, name) for name in wanted),
         label_changes=sum(label_changes(session, name).count for name in wanted),
     )
-
-
-def iso(at: float) -> str:
-    """Unix seconds as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def _library(session: Session, name: str) -> LibraryStatus:
