@@ -29,6 +29,7 @@ from keeprate.config.models import (
     LibraryConfig,
     PicturesConfig,
     TrainingConfig,
+    TrayConfig,
     WatchingConfig,
 )
 from keeprate.steps.marks.managers import manager_names, manager_type
@@ -56,7 +57,7 @@ def commands_page() -> str:
     """Every command with its arguments and options."""
     group = typer.main.get_command(app)
     lines = [NOTE + "# Commands\n", plain(group.help) + "\n"]
-    lines.append("Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running, 130 interrupted.\n")
+    lines.append("Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running, 69 no desktop, 130 interrupted.\n")
     for path, command in walk(group, ("keeprate",)):
         lines.append(f"## `{' '.join(path)}`\n")
         lines.append(plain(command.help) + "\n")
@@ -103,6 +104,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[training]", TrainingConfig),
     ("[jobs]", JobsConfig),
     ("[api]", ApiConfig),
+    ("[tray]", TrayConfig),
 )
 
 CONFIG_INTRO = """\

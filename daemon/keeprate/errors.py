@@ -13,7 +13,8 @@ class KeeprateError(Exception):
     """Base of every error that is shown to a user.
 
     `what` is one sentence that says what happened; `advice` one sentence that says what to do; `path` the file
-    or folder concerned. `exit_code` is what the command line ends with: 1 failed, 2 usage, 3 daemon not running.
+    or folder concerned. `exit_code` is what the command line ends with: 1 failed, 2 usage, 3 daemon not running,
+    69 no desktop.
     """
 
     slug = "failed"
@@ -75,3 +76,10 @@ class DiskFullError(KeeprateError):
     """There is no room left to write to; what was there before is untouched."""
 
     slug = "disk-full"
+
+
+class TrayUnavailableError(KeeprateError):
+    """There is no desktop, or none that shows icons."""
+
+    slug = "no-tray"
+    exit_code = 69

@@ -307,6 +307,15 @@ class ApiConfig(Section):
     metrics: bool = Field(default=False, description="Serve figures for Prometheus at `/metrics`.")
 
 
+class TrayConfig(Section):
+    """`[tray]`: the icon of `keeprate tray`."""
+
+    notifications: bool = Field(
+        default=True,
+        description="Say so on the desktop when a better head went live, a folder is offline or a disk is full.",
+    )
+
+
 class Config(Section):
     """The whole config file."""
 
@@ -317,6 +326,7 @@ class Config(Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     jobs: JobsConfig = Field(default_factory=JobsConfig)
     api: ApiConfig = Field(default_factory=ApiConfig)
+    tray: TrayConfig = Field(default_factory=TrayConfig)
 
     @model_validator(mode="after")
     def _libraries_apart(self) -> Config:
