@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -65,3 +65,11 @@ def is_quiet(hours: tuple[time, time] | None, now: time) -> bool:
         return False
     first, last = hours
     return first <= now < last if first <= last else now >= first or now < last
+
+
+def quiet_until(hours: tuple[time, time] | None, moment: datetime) -> datetime | None:
+    """The end of the quiet hours that `moment` (local time) lies in; None if it lies outside."""
+    if hours is None or not is_quiet(hours, moment.time()):
+        return None
+    end = moment.replace(hour=hours[1].hour, minute=hours[1].minute, second=0, microsecond=0)
+    return end if end > moment else end + timedelta(days=1)

@@ -5,11 +5,11 @@ Pure but for its look into the catalog: takes the clock, returns names and times
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keeprate.catalog import heads, labels, models
 from keeprate.catalog.labels import LabelChanges
-from keeprate.config.durations import is_quiet, parse_quiet_hours
+from keeprate.config.durations import parse_quiet_hours, quiet_until
 from keeprate.config.models import TrainingConfig
 from keeprate.steps.labels.shots import label_counts
 from keeprate.steps.session import Session
@@ -32,14 +32,8 @@ def training_due_at(changes: LabelChanges, last_trained: float, settings: Traini
 
 def after_quiet_hours(at: float, settings: TrainingConfig) -> float:
     """`at`, or the end of the quiet hours that it lies in (unix seconds, local time of day)."""
-    hours = parse_quiet_hours(settings.quiet_hours)
-    moment = datetime.fromtimestamp(at).astimezone()
-    if hours is None or not is_quiet(hours, moment.time()):
-        return at
-    end = moment.replace(hour=hours[1].hour, minute=hours[1].minute, second=0, microsecond=0)
-    if end <= moment:
-        end += timedelta(days=1)
-    return end.timestamp()
+    end = quiet_until(parse_quiet_hours(settings.quiet_hours), datetime.fromtimestamp(at).astimezone())
+    return at if end is None else end.timestamp()
 
 
 def missing_labels(buckets: tuple[str, ...], counts: dict[str, int], *, fewest: int = 2) -> str | None:

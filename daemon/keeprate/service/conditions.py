@@ -1,0 +1,164 @@
+"""Whether heavy work may be done now: quiet hours, battery, other programs that need the processor or fill the screen.
+
+`why_not_now` decides and touches nothing; `ThisMachine` looks at the machine. Nothing here polls: whoever has work that
+waits asks again after `ask_again_after`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from keeprate.config.durations import parse_quiet_hours, quiet_until
+from keeprate.config.models import JobsConfig
+
+BUSY_SHARE = 1 / 3
+"""Other programs that use more of all cores than this are not to be disturbed (decision 0094)."""
+LOOK_S = 1.0
+"""So long a look at the processor takes."""
+ASK_AGAIN = timedelta(minutes=1)
+_POWER_SUPPLIES = Path("/sys/class/power_supply")
+_XPROP_TIMEOUT_S = 2.0
+
+
+class Machine(Protocol):
+    """What a decision needs to know of the machine. Each look may take up to a few seconds."""
+
+    def on_battery(self) -> bool: ...
+
+    def screen_is_filled(self) -> bool:
+        """Whether the window in use fills the screen, as films, games and presentations do."""
+
+    def share_of_others(self) -> float:
+        """0–1: how much of all cores other programs use, without those that run at low priority."""
+
+
+def why_not_now(jobs: JobsConfig, now: datetime, machine: Machine, *, waited_s: float = 0.0) -> str | None:
+    """What speaks against heavy work now, as a sentence; None: nothing.
+
+    Args:
+        jobs: the user's settings.
+        now: local time.
+        machine: is looked at only for what the settings ask.
+        waited_s: how long the work has waited because the machine was busy; beyond `patience` that counts no more.
+    """
+    if quiet_until(parse_quiet_hours(jobs.quiet_hours), now) is not None:
+        return f"It is within quiet hours ({jobs.quiet_hours})."
+    if not jobs.on_battery and machine.on_battery():
+        return "The machine runs on battery."
+    if jobs.while_busy or waited_s >= jobs.patience.total_seconds():
+        return None
+    if machine.screen_is_filled():
+        return "A program fills the screen."
+    if machine.share_of_others() > BUSY_SHARE:
+        return "Other programs need the processor."
+    return None
+
+
+def ask_again_after(jobs: JobsConfig, now: datetime) -> timedelta:
+    """How long to wait before `why_not_now` is asked again, after it gave a reason."""
+    end = quiet_until(parse_quiet_hours(jobs.quiet_hours), now)
+    return ASK_AGAIN if end is None else max(end - now, timedelta(seconds=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Seconds of processor time used since the machine started."""
+
+    at: float
+    by_all: float
+    """All cores, without programs of low priority where the system tells them apart."""
+    by_us: float
+    """What of it was used by this process and its children."""
+
+
+class ThisMachine:
+    """The machine that this process runs on."""
+
+    def on_battery(self) -> bool:
+        """Whether it runs on battery; False where that cannot be known."""
+        if sys.platform == "linux":
+            return discharges(_POWER_SUPPLIES)
+        battery = psutil.sensors_battery()
+        return battery is not None and battery.power_plugged is False
+
+    def screen_is_filled(self) -> bool:
+        """Known of X displays only; False elsewhere."""
+        if not os.environ.get("DISPLAY") or shutil.which("xprop") is None:
+            return False
+        window = _xprop("-root", "-notype", "_NET_ACTIVE_WINDOW").rpartition("#")[2].strip()
+        if not window.startswith("0x") or window == "0x0":
+            return False
+        return "_NET_WM_STATE_FULLSCREEN" in _xprop("-id", window, "-notype", "_NET_WM_STATE")
+
+    def share_of_others(self) -> float:
+        """Over the next second."""
+        earlier = _look()
+        time.sleep(LOOK_S)
+        later = _look()
+        others = (later.by_all - earlier.by_all) - (later.by_us - earlier.by_us)
+        return min(1.0, max(0.0, others / ((later.at - earlier.at) * (psutil.cpu_count() or 1))))
+
+
+def discharges(supplies: Path) -> bool:
+    """Whether no charger gives power, and a battery of the machine itself discharges; systemd asks the same.
+
+    psutil takes the battery of a wireless mouse for the machine's, which then would never be on mains.
+    """
+    discharging = False
+    with contextlib.suppress(OSError):
+        for supply in supplies.iterdir():
+            said = {name: _content(supply / name) for name in ("type", "scope", "online", "status")}
+            if said["scope"] == "Device":
+                continue
+            if said["type"] != "Battery" and said["online"] == "1":
+                return False
+            discharging |= said["type"] == "Battery" and said["status"] == "Discharging"
+    return discharging
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text("ascii", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _xprop(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["xprop", *arguments], capture_output=True, text=True, timeout=_XPROP_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
+
+
+def _look() -> _Look:
+    times = psutil.cpu_times()
+    return _Look(time.monotonic(), times.user + times.system, _used_by_us())
+
+
+def _used_by_us() -> float:
+    """What this process and its children have added to `user` and `system`.
+
+    Linux counts the user time of niced programs apart, as `nice`; their system time is in `system` with all others'.
+    """
+    ours = psutil.Process()
+    used = 0.0
+    for process in (ours, *ours.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            times = process.cpu_times()
+            niced = sys.platform == "linux" and process.nice() > 0
+            used += times.system + (0.0 if niced else times.user)
+    return used

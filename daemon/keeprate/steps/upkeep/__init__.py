@@ -1,0 +1,1 @@
+"""What keeps keeprate itself in order: backups of the catalog, checks for damage, thumbnails."""
