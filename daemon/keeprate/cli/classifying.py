@@ -44,7 +44,7 @@ def classify(
     What the head is not sure of goes to `uncertain`. A second run moves its own earlier copies that belong elsewhere by
     then; nothing else in the destination is ever removed or overwritten.
     """
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.steps.exchange.classifying import classify as do_classify
     from keeprate.steps.worker_client import worker
 

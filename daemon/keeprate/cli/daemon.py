@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from keeprate.cli.log_lines import LogFormat
 
 
 def register(app: typer.Typer) -> None:
@@ -13,20 +16,24 @@ def register(app: typer.Typer) -> None:
 
 def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what happens.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="text: for people; json: one object a line, for programs.")
+    ] = LogFormat.text,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the log into this file too; by default where neither terminal nor journal take it."),
+    ] = None,
 ) -> None:
     """Watch the libraries and do everything on its own, until Ctrl-C or SIGTERM."""
-    import logging
-    import sys
-
-    from keeprate.paths import locate_home
+    from keeprate.cli.log_output import set_up_log
+    from keeprate.paths import expanded, locate_home
     from keeprate.service.daemon import run_daemon
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
+    home = locate_home()
+    set_up_log(
+        form=log_format,
+        verbose=verbose,
+        file=None if log_file is None else expanded(log_file).absolute(),
+        usual_file=home.log_file,
     )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    logging.getLogger("watchdog").setLevel(logging.WARNING)
-    run_daemon(locate_home())
+    run_daemon(home)

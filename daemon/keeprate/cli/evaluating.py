@@ -41,7 +41,7 @@ def evaluate(
 
     Without a test set: on the photos that it was trained on, from the predictions made without having seen them.
     """
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.plots.figure import MARK, check_matplotlib
     from keeprate.steps.heads.evaluating import evaluate as do_evaluate
     from keeprate.steps.worker_client import worker

@@ -51,7 +51,7 @@ def clean(
     as_json: JsonOption = False,
 ) -> None:
     """Remove checkpoints and take their heads out of use; labels and vectors stay, the next training begins anew."""
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.steps.exchange.exporting import clean as do_clean
 
     with at_work(quiet=True) as session:
@@ -79,7 +79,7 @@ def import_headmaster(
     quiet: QuietOption = False,
 ) -> None:
     """Take over headmaster's models, cached vectors and checkpoints: nothing is embedded twice. Changes none of it."""
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.errors import UsageError
     from keeprate.steps.exchange.importing import import_workspace
 
@@ -117,7 +117,7 @@ def import_checkpoint(
     as_json: JsonOption = False,
 ) -> None:
     """Take one checkpoint into use as a head; `heads rollback` goes back to the former one."""
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.paths import expanded
     from keeprate.steps.exchange.importing import import_checkpoint as do_import
     from keeprate.steps.exchange.workspace_steps import look_first

@@ -103,7 +103,7 @@ def rollback(
 ) -> None:
     """Go back to an earlier version of a head; photos are scored and marked by it from now on."""
     from keeprate.catalog import heads, models
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.errors import UsageError
     from keeprate.learning.heads import load_head
     from keeprate.steps.exchange.exporting import stand_in_file, write_exchange

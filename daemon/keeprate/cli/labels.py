@@ -184,7 +184,7 @@ def ignore(groups: HeldGroups = None, everything: AllOption = False, as_json: Js
 
 
 def _answer(groups: list[str] | None, everything: bool, decision: Decision, as_json: bool) -> None:
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.steps.marks.held_marks import answer
 
     if bool(groups) == everything:
@@ -209,7 +209,7 @@ def import_labels(
 
     Paths are absolute, or relative to the file or to a library. A photo that you move later goes by its new place.
     """
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.steps.labels.label_files import import_labels as do_import
 
     with at_work(quiet=as_json) as session:
@@ -274,7 +274,7 @@ def forget_labels(
     What you sorted goes on teaching after the file is deleted, and mostly that is what you want: what you threw away
     is what keeprate learns from. This is for photos that it should never have learned from.
     """
-    from keeprate.cli.steps import at_work
+    from keeprate.cli.at_work import at_work
     from keeprate.steps.labels.forgetting import forget, gone_photos, photos_of
 
     if bool(photos) == gone:

@@ -25,6 +25,7 @@ from keeprate.cli import (
     groups,
     heads,
     labels,
+    logs,
     looking,
     model,
     profile,
@@ -86,6 +87,7 @@ embeddings.register(app)
 model.register(app)
 exchanging.register(app)
 daemon.register(app)
+logs.register(app)
 demonstration.register(app)
 
 

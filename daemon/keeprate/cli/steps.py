@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from keeprate.cli.at_work import at_work
 from keeprate.cli.output import (
     HeadOption,
     JsonOption,
@@ -15,38 +14,18 @@ from keeprate.cli.output import (
     QuietOption,
     print_json,
     printable,
-    progress_shown,
     say,
 )
 from keeprate.errors import UsageError
-from keeprate.steps.session import Session
 from keeprate.steps.tasks import PlannedMark, TrainOutcome
 
 PANEL = "Work"
 REASONS_SHOWN = 10
 
-T = TypeVar("T")
-
 
 def register(app: typer.Typer) -> None:
     for command in (sync, scan, embed, train, score, write, undo):
         app.command(rich_help_panel=PANEL)(command)
-
-
-@contextmanager
-def at_work(*, quiet: bool) -> Iterator[Session]:
-    """A session under the lock of this home, with progress shown."""
-    from keeprate.paths import locate_home
-    from keeprate.steps.lock import hold_lock
-    from keeprate.steps.session import open_session
-
-    home = locate_home()
-    with (
-        hold_lock(home.lock_file),
-        progress_shown(quiet=quiet) as reporter,
-        open_session(home, reporter) as session,
-    ):
-        yield session
 
 
 def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
