@@ -19,11 +19,13 @@ from keeprate.cli import (
     classifying,
     daemon,
     demonstration,
+    doctor,
     embeddings,
     evaluating,
     exchanging,
     groups,
     heads,
+    jobs,
     labels,
     logs,
     looking,
@@ -87,6 +89,8 @@ embeddings.register(app)
 model.register(app)
 exchanging.register(app)
 daemon.register(app)
+doctor.register(app)
+jobs.register(app)
 logs.register(app)
 demonstration.register(app)
 
