@@ -47,6 +47,10 @@ class CatalogError(KeeprateError):
     slug = "catalog"
 
 
+class CatalogDamagedError(CatalogError):
+    """The catalog cannot be read any more; trying again does not help."""
+
+
 class ModelError(KeeprateError):
     """A vision model is unknown, cannot be loaded, or gives vectors of an unexpected length."""
 

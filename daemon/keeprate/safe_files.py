@@ -187,6 +187,23 @@ def copy_file(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def build_file(path: Path) -> Iterator[Path]:
+    """Have the block write a file of keeprate's own that only other libraries can write, such as a database.
+
+    The block gets the path of an empty temporary file (mode 0600). When it ends well, that is synced and takes the
+    place of whatever was at `path`; otherwise nothing is left of it.
+
+    Raises:
+        OSError: the write failed; what was at `path` is untouched and nothing is left behind.
+    """
+    with _temporary(path.parent, 0o600) as (descriptor, temporary):
+        yield temporary
+        os.fsync(descriptor)
+        temporary.replace(path)
+    _sync_folder(path.parent)
+
+
 def digest_file(path: Path) -> str:
     """The SHA-256 of a regular file in hex, symbolic links followed; read in pieces.
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from keeprate.catalog.migrations import MIGRATIONS, is_newer
-from keeprate.errors import CatalogError, DiskFullError
+from keeprate.catalog.copying import copy_catalog
+from keeprate.catalog.migrations import MIGRATIONS, is_newer, number_of
+from keeprate.errors import CatalogDamagedError, CatalogError, DiskFullError, KeeprateError
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -50,7 +51,7 @@ def _decode_text(raw: bytes) -> str:
 
 
 def open_catalog(path: Path) -> Catalog:
-    """Open the catalog at `path`, made or migrated as needed.
+    """Open the catalog at `path`, made or migrated as needed; before it is migrated, it is copied to the backups.
 
     Raises:
         CatalogError: it is damaged, not a catalog, written by a newer keeprate, or its folder cannot be written.
@@ -68,7 +69,7 @@ def open_catalog(path: Path) -> Catalog:
         conn.execute("PRAGMA synchronous = NORMAL")
         db = Database(conn, execute_plugins=False)
         _migrate(db, path)
-    except (sqlite3.Error, CatalogError) as error:
+    except (sqlite3.Error, KeeprateError) as error:
         if conn is not None:
             conn.close()
         raise translated(error, path) if isinstance(error, sqlite3.Error) else error from error
@@ -85,9 +86,17 @@ def _migrate(db: Database, path: Path) -> None:
     if not MIGRATIONS.pending(db) and db.journal_mode == "wal":
         return
     with _alone(path.with_name(path.name + ".migrating")):  # a daemon and a command may both find it new
+        pending = MIGRATIONS.pending(db)
+        if pending and db["photos"].exists():  # a new one has nothing to lose
+            copy_catalog(path, backups_dir(path) / f"catalog-before-{number_of(pending[0].name)}.db")
         MIGRATIONS.apply(db)
         if db.journal_mode != "wal":  # a restored backup
             db.enable_wal()
+
+
+def backups_dir(catalog_file: Path) -> Path:
+    """Where copies of this catalog lie: `paths.Home.backups_dir`."""
+    return catalog_file.parent / "backups"
 
 
 @contextlib.contextmanager
@@ -107,11 +116,12 @@ def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError
     if "disk is full" in text:
         return DiskFullError("The disk that holds the catalog is full.", path=path, advice="Make room and try again.")
     if "malformed" in text or "not a database" in text or "disk image" in text:
-        return CatalogError(
+        return CatalogDamagedError(
             "The catalog is damaged.",
             path=path,
-            advice="Move it away (photos and marks are not touched) and run `keeprate sync`: vectors and labels of "
-            "photos that still lie in their folders are rebuilt.",
+            advice=f"Stop keeprate, move it away with {path.name}-wal and {path.name}-shm, copy the latest backup from "
+            f"{backups_dir(path)} to its place, and run `keeprate sync`. Without a backup, sync rebuilds what still "
+            "lies in your folders. Photos and marks are not touched.",
         )
     if "locked" in text or "busy" in text:
         return CatalogError(

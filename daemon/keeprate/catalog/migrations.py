@@ -9,12 +9,13 @@ MIGRATIONS = Migrations("keeprate")
 
 def is_newer(db: Database) -> bool:
     """Whether a newer keeprate has migrated this catalog further than we know."""
-    known = {migration.name for migration in MIGRATIONS.pending(db)}
-    known |= {
-        "m001_write_ahead_log", "m002_tables", "m003_learning", "m004_user_marks", "m005_companions", "m006_bursts",
-        "m007_jobs",
-    }  # fmt: skip
+    known = {migration.name for migration in MIGRATIONS.pending(Database(memory=True))}
     return any(applied.name not in known for applied in MIGRATIONS.applied(db))
+
+
+def number_of(name: str) -> int:
+    """The number of the step called `name`: 7 of `m007_jobs`."""
+    return int(name[1:4])
 
 
 @MIGRATIONS(transactional=False)
