@@ -34,7 +34,7 @@ class Home:
     state_dir: Path
     cache_dir: Path
     runtime_dir: Path
-    """For sockets: gone after a restart of the machine."""
+    """For sockets, and nothing else: only we may enter it. Where the platform has such folders, gone after a restart."""
     workspace: Path | None = None
     """The folder whose `heads/` says everything about heads; None: the config file does."""
 
@@ -137,7 +137,7 @@ def locate_home() -> Home:
     portable = os.environ.get("KEEPRATE_HOME")
     if portable:
         root = expanded(portable).absolute()
-        return Home(root, root, root, root / "cache", root)
+        return Home(root, root, root, root / "cache", root / "run")
     dirs = platformdirs.PlatformDirs("keeprate", appauthor=False)
     return Home(
         dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path, dirs.user_runtime_path
@@ -153,4 +153,4 @@ def _home_of_workspace(variable: str, value: str) -> Home:
             advice=f"Make it with its first head: mkdir -p {workspace}/heads/hotdog/positive, …/negative.",
         )
     own = workspace / WORKSPACE_FOLDER
-    return Home(own, own, own, own / "cache", own, workspace)
+    return Home(own, own, own, own / "cache", own / "run", workspace)

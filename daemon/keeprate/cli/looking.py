@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ from keeprate.cli.output import HeadOption, JsonOption, LibraryOption, print_jso
 from keeprate.errors import KeeprateError, UsageError
 
 if TYPE_CHECKING:
-    from keeprate.plugin_api import BurstPlace
+    from keeprate.steps.heads.listing import ListedPhoto
     from keeprate.steps.session import Session
 
 
@@ -42,23 +42,6 @@ def _session() -> Session:
     return open_session(locate_home())
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPhoto:
-    path: str
-    score: float
-    head: str
-    probabilities: dict[str, float]
-    content_key: str
-    label: str | None
-    version: int
-    """Of the head; 0: a first guess, nothing has been learned yet."""
-    library: str
-    other_files: tuple[str, ...]
-    """Further files of the photo: its copies, and those of the same shot (RAW, edited copies)."""
-    burst: BurstPlace | None = None
-    """Its place among those that are nearly the same; only with --groups."""
-
-
 def list_photos(
     head: HeadOption = None,
     order: Annotated[Order, typer.Option(help="desc: the most likely keepers first; asc: last.")] = Order.desc,
@@ -75,14 +58,16 @@ def list_photos(
     """Photos by their score, those you have not decided on yet."""
     if sum((as_json, as_csv, parquet is not None)) > 1:
         raise UsageError("Choose one of --json, --csv and --parquet.")
+    from keeprate.steps.heads.listing import by_group, listed
+
     with _session() as session:
         if library is not None:
             session.libraries(library)
-        photos = _ranked(session, head, library, everything=everything)
+        photos = listed(session, head, library, everything=everything)
         if order is Order.asc:
             photos.reverse()
         if groups:
-            photos = _by_group(session, photos)
+            photos = by_group(session, photos)
     photos = photos[:top]
     if as_json:
         print_json([asdict(photo) for photo in photos])
@@ -102,52 +87,6 @@ def list_photos(
             typer.echo(f"This is {SENTENCE}.", err=True)
         if not photos:
             typer.echo("Nothing to show: no photo has a score yet, or you have decided on all of them.", err=True)
-
-
-def _ranked(session: Session, head: str | None, library: str | None, *, everything: bool) -> list[ListedPhoto]:
-    from keeprate.catalog import heads, scores
-    from keeprate.steps.labels.shots import said_of_shots
-
-    name = head or next(iter(session.heads()), None)
-    if name is None:
-        session.libraries()  # says that there is none
-        return []
-    buckets = session.heads(name)[name]
-    version = heads.in_use(session.catalog, name)
-    buckets = version.buckets if version else scores.guessed_for(session.catalog, name) or buckets
-    libraries = session.libraries_of(name)
-    said = {key: label.bucket for key, label in said_of_shots(session, name).of_photos().items() if label.bucket}
-    return [
-        ListedPhoto(
-            photo.paths[0], photo.score, name, dict(zip(buckets, photo.probabilities, strict=True)),
-            photo.content_key, photo.label, photo.version, photo.library,
-            (*photo.paths[1:], *(path for path, _ in photo.companions)),
-        )
-        for photo in scores.ranked(session.catalog, name, said, library)
-        if photo.library in libraries and (everything or photo.label is None)
-    ]  # fmt: skip
-
-
-def _by_group(session: Session, photos: list[ListedPhoto]) -> list[ListedPhoto]:
-    """Each group in the place of its first photo, best first; what is alone stays where it is."""
-    from keeprate.steps.photos.grouping_run import burst_places
-
-    places = {
-        (library, key): place
-        for library in dict.fromkeys(photo.library for photo in photos)
-        for key, place in burst_places(session, library, photos[0].head).items()
-    }
-    placed = [replace(photo, burst=places.get((photo.library, photo.content_key))) for photo in photos]
-    together: dict[tuple[str, str], list[ListedPhoto]] = {}
-    for photo in placed:
-        group = photo.burst.burst if photo.burst is not None else photo.content_key
-        together.setdefault((photo.library, group), []).append(photo)
-    group_of_best = {id(min(group, key=_position)): group for group in together.values()}
-    return [one for photo in placed for one in sorted(group_of_best.get(id(photo), ()), key=_position)]
-
-
-def _position(photo: ListedPhoto) -> int:
-    return photo.burst.position if photo.burst is not None else 0
 
 
 def _write_csv(photos: list[ListedPhoto]) -> None:

@@ -11,8 +11,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 log = logging.getLogger("keeprate")
@@ -42,7 +42,7 @@ class Events:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: deque[Event] = deque(maxlen=KEPT)
-        self._listeners: list[queue.Queue[Event]] = []
+        self._listeners: list[Callable[[Event], None]] = []
         self._last_id = 0
 
     def tell(self, name: str, sentence: str, *, level: int = logging.INFO, **data: Value) -> Event:
@@ -52,25 +52,39 @@ class Events:
             event = Event(self._last_id, name, time.time(), sentence, data)
             self._kept.append(event)
             for listener in self._listeners:
-                if listener.full():
-                    listener.get_nowait()
-                listener.put_nowait(event)
+                listener(event)
         if level:
             log.log(level, "%s", sentence, extra={"event": name, "data": data})
         return event
 
     @contextmanager
-    def listening(self, *, after: int | None = None) -> Iterator[queue.Queue[Event]]:
-        """A queue of what happens from now on, and of what is still kept with an id greater than `after`."""
-        listener: queue.Queue[Event] = queue.Queue(LISTENER_HOLDS)
+    def heard_by(self, listener: Callable[[Event], None], *, after: int | None = None) -> Iterator[None]:
+        """Call `listener` with what is still kept with an id greater than `after`, and with all that happens.
+
+        It is called in the thread in which things happen, one event at a time: it returns at once and raises nothing.
+        """
         with self._lock:
             if after is not None:
                 for event in self._kept:
                     if event.id > after:
-                        listener.put_nowait(event)
+                        listener(event)
             self._listeners.append(listener)
         try:
-            yield listener
+            yield
         finally:
             with self._lock:
                 self._listeners.remove(listener)
+
+    @contextmanager
+    def listening(self, *, after: int | None = None) -> Iterator[queue.Queue[Event]]:
+        """A queue of what happens from now on, and of what is still kept with an id greater than `after`."""
+        waiting: queue.Queue[Event] = queue.Queue(LISTENER_HOLDS)
+
+        def put(event: Event) -> None:
+            if waiting.full():
+                with suppress(queue.Empty):  # the reader may just have made room
+                    waiting.get_nowait()
+            waiting.put_nowait(event)
+
+        with self.heard_by(put, after=after):
+            yield waiting

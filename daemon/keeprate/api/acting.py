@@ -1,0 +1,88 @@
+"""Asking the daemon for something. What it asks for is done soon after the answer: look at `live`, or listen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from keeprate.api.context import Api
+from keeprate.api.looking import job_named
+from keeprate.api.models import PauseAsked, WayAsked
+from keeprate.api.problems import Answer
+from keeprate.service.control import JobStatus, Live
+
+router = APIRouter()
+
+BECAUSE = "It was asked for by hand."
+Rest = Annotated[PauseAsked | None, Body(description="Without it: until resumed.")]
+
+
+@router.post("/jobs/{name}/run", response_model=JobStatus, status_code=202)
+async def run_job(api: Api, name: str) -> Answer:
+    """Do a job as soon as possible, also in quiet hours, and also if it is paused."""
+    job_named(api, name)
+    api.control.run_job(name, because=BECAUSE)
+    return Answer(job_named(api, name), 202)
+
+
+@router.post("/jobs/{name}/pause", response_model=JobStatus, status_code=202)
+async def pause_job(api: Api, name: str, asked: Rest = None) -> Answer:
+    """Let one job rest."""
+    job_named(api, name)
+    api.control.pause(name, until=asked.until if asked else None)
+    return Answer(job_named(api, name), 202)
+
+
+@router.post("/jobs/{name}/resume", response_model=JobStatus, status_code=202)
+async def resume_job(api: Api, name: str) -> Answer:
+    """Let a job go on."""
+    job_named(api, name)
+    api.control.resume(name)
+    return Answer(job_named(api, name), 202)
+
+
+@router.post("/pause", response_model=Live, status_code=202)
+async def pause(api: Api, asked: Rest = None) -> Answer:
+    """Let all work rest."""
+    api.control.pause(until=asked.until if asked else None)
+    return Answer(api.live(), 202)
+
+
+@router.post("/resume", response_model=Live, status_code=202)
+async def resume(api: Api) -> Answer:
+    """Let all work go on."""
+    api.control.resume()
+    return Answer(api.live(), 202)
+
+
+@router.post("/reload", response_model=Live, status_code=202)
+async def reload(api: Api) -> Answer:
+    """Read the config again. If it makes no sense, the old one is kept and `attention` says so."""
+    api.control.reload()
+    return Answer(api.live(), 202)
+
+
+@router.post("/make-way", response_model=Live, status_code=202)
+async def make_way(api: Api, asked: WayAsked) -> Answer:
+    """Let go of the work lock for a moment: another process of keeprate waits for it."""
+    api.control.make_way(asked.who)
+    return Answer(api.live(), 202)
+
+
+@router.post("/catalog-changed", response_model=Live, status_code=202)
+async def catalog_changed(api: Api) -> Answer:
+    """Another process has changed the catalog: look what there is to do."""
+    api.control.catalog_changed()
+    return Answer(api.live(), 202)
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def events(
+    api: Api, last_event_id: Annotated[str | None, Header(max_length=100)] = None
+) -> AsyncIterator[ServerSentEvent]:
+    """What happens, as it happens (server-sent events). After a break, `Last-Event-ID` gives what was missed."""
+    async for event in api.streams.follow(last_event_id):
+        yield event

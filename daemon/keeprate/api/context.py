@@ -1,0 +1,54 @@
+"""What every request is served with: the home, the running daemon, and a session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from keeprate.api.problems import NotFoundError
+from keeprate.api.streaming import Streams
+from keeprate.errors import UsageError
+from keeprate.paths import Home
+from keeprate.service.control import Control, Live
+from keeprate.steps.session import Session, open_session
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the handlers of one server have in common."""
+
+    home: Home
+    control: Control
+    streams: Streams
+    attention: tuple[str, ...]
+    """What the server itself has to tell: that the port of the page is taken."""
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for one request, in the thread that serves it: a catalog's connection belongs to one thread.
+
+        What is named in the request and does not exist is a `NotFoundError`.
+        """
+        try:
+            with open_session(self.home) as session:
+                yield session
+        except NotFoundError:
+            raise
+        except UsageError as error:
+            raise NotFoundError(error.what, advice=error.advice, path=error.path) from error
+
+    def live(self) -> Live:
+        live = self.control.live()
+        return replace(live, attention=(*live.attention, *self.attention)) if self.attention else live
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Api = Annotated[Context, Depends(_context)]

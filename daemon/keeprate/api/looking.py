@@ -1,0 +1,132 @@
+"""Reading: how things stand, photos in their order, labels, problems. The answers are those of `--json`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from keeprate import __version__
+from keeprate.api.context import Api
+from keeprate.api.models import MOST_AT_ONCE, PhotoPage, Server
+from keeprate.api.problems import Answer, NotFoundError
+from keeprate.catalog import labels as label_rows
+from keeprate.catalog import problems as problem_rows
+from keeprate.catalog.labels import Label
+from keeprate.catalog.problems import Problem as PhotoProblem
+from keeprate.service.control import JobStatus, Live
+from keeprate.service.status import HeadStatus, LibraryStatus, Status
+from keeprate.service.status import status as state_of
+from keeprate.steps.heads.listing import by_group, listed
+
+router = APIRouter()
+
+Head = Annotated[str | None, Query(description="Default: the first head of the config.", max_length=200)]
+Library = Annotated[str | None, Query(description="Only this library.", max_length=200)]
+Offset = Annotated[int, Query(ge=0, le=2**31, description="How many to leave out at the beginning.")]
+Top = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="How many to give.")]
+
+
+@router.get("", response_model=Server)
+async def server() -> Answer:
+    """Who answers, and in which version."""
+    return Answer(Server("keeprate", __version__, 1, os.getpid()))
+
+
+@router.get("/live", response_model=Live)
+async def live(api: Api) -> Answer:
+    """What the daemon does now, and what it does with each job."""
+    return Answer(api.live())
+
+
+@router.get("/status", response_model=Status)
+def status(
+    api: Api, head: Annotated[str | None, Query(max_length=200, description="Only this head.")] = None
+) -> Answer:
+    """How things stand: `keeprate status --json`."""
+    with api.session() as session:
+        return Answer(state_of(session, head, api.live()))
+
+
+@router.get("/libraries", response_model=list[LibraryStatus])
+def libraries(api: Api) -> Answer:
+    """The libraries, and whether they are there."""
+    with api.session() as session:
+        return Answer(state_of(session).libraries)
+
+
+@router.get("/heads", response_model=list[HeadStatus])
+def heads(api: Api) -> Answer:
+    """The heads and the versions in use: `keeprate heads list --json`."""
+    with api.session() as session:
+        return Answer(state_of(session).heads)
+
+
+@router.get("/heads/{head}", response_model=HeadStatus)
+def head(api: Api, head: str) -> Answer:
+    """One head."""
+    with api.session() as session:
+        return Answer(state_of(session, head).heads[0])
+
+
+@router.get("/photos", response_model=PhotoPage)
+def photos(
+    api: Api,
+    head: Head = None,
+    order: Annotated[Literal["desc", "asc"], Query(description="desc: the most likely keepers first.")] = "desc",
+    top: Top = 100,
+    offset: Offset = 0,
+    library: Library = None,
+    everything: Annotated[bool, Query(alias="all", description="Also photos that have a label.")] = False,
+    groups: Annotated[bool, Query(description="Photos that are nearly the same together.")] = False,
+) -> Answer:
+    """Photos by their score, as `keeprate list --json` has them, in parts."""
+    with api.session() as session:
+        if library is not None:
+            session.libraries(library)
+        found = listed(session, head, library, everything=everything)
+        if order == "asc":
+            found.reverse()
+        if groups:
+            found = by_group(session, found)
+    return Answer(PhotoPage(len(found), offset, tuple(found[offset : offset + top])))
+
+
+@router.get("/labels", response_model=list[Label])
+def labels(api: Api, head: Head = None, top: Top = 100, offset: Offset = 0) -> Answer:
+    """The labels that count, by content key; withdrawn ones are left out."""
+    with api.session() as session:
+        names = list(session.heads(head))
+        found = list(label_rows.current(session.catalog, names[0]).values()) if names else []
+    return Answer(found[offset : offset + top])
+
+
+@router.get("/problems", response_model=list[PhotoProblem])
+def problems(api: Api, top: Top = 100, offset: Offset = 0) -> Answer:
+    """What could not be done to files, newest first."""
+    with api.session() as session:
+        return Answer(problem_rows.latest(session.catalog, offset + top)[offset:])
+
+
+@router.get("/jobs", response_model=list[JobStatus])
+async def jobs(api: Api) -> Answer:
+    """What the daemon does by itself, in the order in which it is done."""
+    return Answer(api.live().jobs)
+
+
+@router.get("/jobs/{name}", response_model=JobStatus)
+async def job(api: Api, name: str) -> Answer:
+    """One job: when it last ran and what that did, why it does or does not run, when it runs next."""
+    return Answer(job_named(api, name))
+
+
+def job_named(api: Api, name: str) -> JobStatus:
+    """Raises NotFoundError if there is no such job."""
+    known = api.live().jobs
+    found = next((one for one in known if one.name == name), None)
+    if found is None:
+        raise NotFoundError(
+            f"There is no job called {name!r}.", advice=f"Known are: {', '.join(one.name for one in known)}."
+        )
+    return found

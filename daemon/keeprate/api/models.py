@@ -1,0 +1,81 @@
+"""What requests may say, and the answers that no step gives; all others are the steps' own classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from keeprate.steps.heads.listing import ListedPhoto
+
+MOST_AT_ONCE = 1000
+LATEST_TIME = 32_503_680_000.0
+"""The year 3000, in unix seconds: what is said to be later was not meant as a time."""
+
+ContentKey = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who answers."""
+
+    name: str
+    version: str
+    api: int
+    """The version of the api, as in its address."""
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPage:
+    """A part of a list of photos."""
+
+    total: int
+    offset: int
+    photos: tuple[ListedPhoto, ...]
+
+
+class Asked(BaseModel):
+    """The body of a request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PauseAsked(Asked):
+    """How long to rest."""
+
+    until: Annotated[float, Field(ge=0, le=LATEST_TIME)] | None = Field(
+        default=None, description="Unix seconds; null: until resumed."
+    )
+
+
+class WayAsked(Asked):
+    """Who waits for the work lock."""
+
+    who: str = Field(pattern=r"^[ -~]{1,200}$", description="Such as “keeprate sync (process 4711)”.")
+
+
+class LabelAsked(Asked):
+    """What somebody says about one photo."""
+
+    content_key: ContentKey
+    head: str = Field(min_length=1, max_length=200)
+    bucket: str | None = Field(max_length=200, description="null: the label is withdrawn.")
+
+
+class LabelsAsked(Asked):
+    """What somebody says about photos. All of it is taken, or nothing."""
+
+    labels: tuple[LabelAsked, ...] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsTaken:
+    """What became of labels."""
+
+    changed: int
+    """Photos that have another label now than before."""
+    unchanged: int
+    undo: tuple[LabelAsked, ...]
+    """What to say to have everything as it was before."""

@@ -1,0 +1,87 @@
+"""The token that browsers show, and the note of where the page is. Both lie in files that only their user can read."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from keeprate.errors import KeeprateError
+from keeprate.paths import Home
+
+_SHORTEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class WebNote:
+    """Where the page of the daemon `pid` is."""
+
+    url: str
+    pid: int
+
+
+def token(home: Home) -> str:
+    """The token of this home, made once and kept.
+
+    Raises:
+        KeeprateError: it cannot be read or written.
+    """
+    path = home.token_file
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            kept = path.read_text("ascii", "replace").strip()
+            path.chmod(0o600)
+            if len(kept) >= _SHORTEST and kept.isascii():
+                return kept
+        made = secrets.token_urlsafe(32)
+        _write_private(path, made + "\n")
+    except OSError as error:
+        raise KeeprateError(f"The token cannot be kept: {error.strerror or error}.", path=path) from error
+    return made
+
+
+def is_token(said: str, right: str) -> bool:
+    """Compare in a time that does not tell how much of it was right."""
+    return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), right.encode("ascii"))
+
+
+def note_web(home: Home, url: str) -> None:
+    """Write down where the page is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write_private(home.web_file, json.dumps(asdict(WebNote(url, os.getpid()))) + "\n")
+
+
+def noted_web(home: Home) -> WebNote | None:
+    """Where the page is, by the daemon that wrote it down; it may be gone."""
+    try:
+        found = json.loads(home.web_file.read_text("utf-8"))
+        return WebNote(str(found["url"]), int(found["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget_web(home: Home) -> None:
+    """The page is served no more (by us)."""
+    note = noted_web(home)
+    if note is not None and note.pid == os.getpid():
+        home.web_file.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Put a file of mode 0600 in place at once, whatever stood there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, text.encode("ascii"))
+    finally:
+        os.close(handle)
+    temporary.replace(path)
