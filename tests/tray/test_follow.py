@@ -1,0 +1,93 @@
+"""Following a daemon that works, goes away and comes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from keeprate.service.events import Event
+from keeprate.tray import follow
+from keeprate.tray.follow import Follower, Seen
+from support.tray_daemon import MadeUpDaemon, a_live
+from support.waiting import wait_until
+
+
+class Watcher:
+    """What a follower says."""
+
+    def __init__(self, daemon: MadeUpDaemon) -> None:
+        self.seen: list[Seen] = []
+        self.told: list[Event] = []
+        self.follower = Follower(daemon.connect, self.seen.append, self.told.append)
+        self.follower.start()
+
+    def wait_for(self, sentence: str | None) -> None:
+        """Until the last that was seen is a daemon that says this; None: no daemon."""
+        wait_until(lambda: bool(self.seen) and self._last() == sentence, what=f"{sentence!r}")
+
+    def _last(self) -> str | None:
+        status = self.seen[-1].status
+        return None if status is None or status.live is None else status.live.sentence
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "SHORTEST_REST_S", 0.01)
+    monkeypatch.setattr(follow, "GATHER_S", 0.05)
+
+
+def test_what_happens_is_asked_for_once_for_many_events() -> None:
+    daemon = MadeUpDaemon()
+    watcher = Watcher(daemon)
+    watcher.wait_for("Idle: 120 photos up to date.")
+    asked = len(daemon.asked)
+    daemon.is_now(a_live("busy", "Scoring."))
+    for _ in range(200):
+        daemon.tell("photos.embedded")
+    watcher.wait_for("Scoring.")
+    assert len(daemon.asked) - asked < 20
+
+
+def test_progress_asks_for_what_is_live_alone() -> None:
+    daemon = MadeUpDaemon()
+    watcher = Watcher(daemon)
+    watcher.wait_for("Idle: 120 photos up to date.")
+    wait_until(lambda: daemon.asked.count("status") >= 1)
+    daemon.is_now(a_live("busy", "Embedding 8 of 100."))
+    before = daemon.asked.count("status")
+    daemon.tell(follow.PROGRESS)
+    watcher.wait_for("Embedding 8 of 100.")
+    assert daemon.asked[-1] == "live"
+    assert daemon.asked.count("status") == before
+
+
+def test_a_daemon_that_goes_and_comes_back() -> None:
+    daemon = MadeUpDaemon()
+    watcher = Watcher(daemon)
+    watcher.wait_for("Idle: 120 photos up to date.")
+    daemon.go_away()
+    watcher.wait_for(None)
+    daemon.is_now(a_live("starting", "Starting."))
+    daemon.running = True
+    watcher.wait_for("Starting.")
+
+
+def test_one_that_was_never_there_is_found_at_once_when_one_has_been_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "SHORTEST_WAIT_S", 30.0)
+    daemon = MadeUpDaemon()
+    daemon.running = False
+    watcher = Watcher(daemon)
+    watcher.wait_for(None)
+    daemon.running = True
+    watcher.follower.hurry()
+    watcher.wait_for("Idle: 120 photos up to date.")
+
+
+def test_events_are_told_once_and_not_those_of_before() -> None:
+    daemon = MadeUpDaemon()
+    daemon.tell("head.promoted", "long ago", at=1.0)
+    watcher = Watcher(daemon)
+    daemon.tell("head.promoted", "now", at=9e9)
+    daemon.tell("head.promoted", "now, repeated after a reconnect", at=9e9)
+    daemon.tell("head.promoted", "later", at=9e9 + 1)
+    wait_until(lambda: len(watcher.told) == 2)
+    assert [event.sentence for event in watcher.told] == ["now", "later"]
