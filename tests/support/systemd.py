@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ if [ -n "$closed" ]; then
 fi
 cp /etc/passwd "$base/passwd"; echo "$user:x:$uid:$uid::$home:/bin/bash" >> "$base/passwd"
 mount --bind "$base/passwd" /etc/passwd
-[ -s /etc/machine-id ] || { echo 0123456789abcdef0123456789abcdef > "$base/id"; mount --bind "$base/id" /etc/machine-id; }
+[ -s /etc/machine-id ] || {
+    echo 0123456789abcdef0123456789abcdef > "$base/id"; mount --bind "$base/id" /etc/machine-id
+}
 for folder in /run /var/log /var/lib/systemd; do mount -t tmpfs -o mode=755 tmpfs $folder; done
 mkdir -p /run/systemd/system /run/systemd/journal /run/log /run/lock /var/log/journal /var/lib/systemd/linger
 touch /run/systemd/journal/flushed   # persistent from the start: each user has a journal file of their own
@@ -86,7 +88,7 @@ class UserSystemd:
         """The way from here to a path inside."""
         return Path(f"/proc/{self._pid}/root{inside}")
 
-    def call(self, *command: str | Path, timeout_s: float = 60, without: tuple[str, ...] = (), **more: str) -> Ran:
+    def call(self, *command: str | Path, timeout_s: float = 60, without: Sequence[str] = (), **more: str) -> Ran:
         """Run a command as the user, as from their terminal; `without` names variables that are not set."""
         environment = {
             "PATH": PATH, "HOME": str(self.home), "USER": USER, "LOGNAME": USER, "LANG": "C.UTF-8",
@@ -106,7 +108,7 @@ class UserSystemd:
 
     def done(self, *command: str | Path, timeout_s: float = 60, **more: str) -> str:
         """The same for a command that must succeed; returns what it prints."""
-        ran = self.call(*command, timeout_s=timeout_s, **more)
+        ran = self.call(*command, timeout_s=timeout_s, without=(), **more)
         assert ran.code == 0, f"{command} ended with {ran.code}:\n{ran.out}\n{ran.err}\n{self.journal_text()}"
         return ran.out
 
@@ -145,10 +147,9 @@ def needs_systemd() -> None:
     for tool in ("unshare", "nsenter", "setpriv"):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool}")
-    probe = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation=private", "mount", "-t", "tmpfs", "t", "/mnt"],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
+    apart = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation=private"]
+    mounting = [*apart, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    probe = subprocess.run(mounting, check=False, capture_output=True, text=True)
     if probe.returncode != 0:
         pytest.skip(f"needs namespaces: {probe.stderr.strip()}")
     with contextlib.suppress(KeyError):

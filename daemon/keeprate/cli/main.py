@@ -31,6 +31,7 @@ from keeprate.cli import (
     looking,
     model,
     profile,
+    service,
     setup,
     showing_status,
     steps,
@@ -89,6 +90,7 @@ embeddings.register(app)
 model.register(app)
 exchanging.register(app)
 daemon.register(app)
+service.register(app)
 doctor.register(app)
 jobs.register(app)
 logs.register(app)
