@@ -71,13 +71,13 @@ def test_names_cannot_forge_lines() -> None:
 
 def test_a_traceback_is_indented_below_its_line() -> None:
     try:
-        raise ValueError("odd")
+        int("odd")
     except ValueError:
         record = recorded(logging.ERROR, "unexpected")
         record.exc_info = sys.exc_info()
     line = line_of(record)
     first, *rest = stamped(line).splitlines()
     assert first.endswith("error unexpected")
-    assert rest[-1] == "    ValueError: odd"
+    assert rest[-1].startswith("    ValueError: invalid literal")
     assert all(one.startswith(" ") for one in rest)
-    assert json.loads(as_json(line))["traceback"][-1] == "ValueError: odd"
+    assert json.loads(as_json(line))["traceback"][-1] == rest[-1].strip()

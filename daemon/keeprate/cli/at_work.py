@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from keeprate.cli.output import progress_shown
+from keeprate.cli.running_daemon import make_way, tell_of_catalog
 
 if TYPE_CHECKING:
     from keeprate.paths import Home
@@ -63,7 +64,7 @@ def work_lock(home: Home, *, quiet: bool) -> Iterator[None]:
             yield
         finally:
             held.close()  # first, so that the daemon finds the lock free when it looks
-            _tell_daemon(home)
+            tell_of_catalog(home)
 
 
 def _take(home: Home, held: contextlib.ExitStack, *, quiet: bool) -> None:
@@ -82,7 +83,7 @@ def _take(home: Home, held: contextlib.ExitStack, *, quiet: bool) -> None:
                 raise
             if asked_at is None or now - asked_at > ASKED_AGAIN_AFTER_S:
                 asked_at = now
-                if _asked_to_make_way(home):
+                if make_way(home, f"keeprate {' '.join(sys.argv[1:2])} (process {os.getpid()})"):
                     patience_s = PATIENCE_S
                     if not told:
                         typer.echo("The daemon is at work and makes way; it goes on afterwards.", err=True)
@@ -98,35 +99,3 @@ def _held_by_daemon(home: Home) -> bool:
 
     holder = lock_holder(home.lock_file)
     return holder is None or holder == lock_holder(home.daemon_lock_file)
-
-
-def _asked_to_make_way(home: Home) -> bool:
-    """Whether there is a daemon that has taken note."""
-    from keeprate.api.client import DaemonClient
-    from keeprate.errors import KeeprateError
-
-    try:
-        client = DaemonClient.connect(home)
-        if client is None:
-            return False
-        with client:
-            client.make_way(f"keeprate {' '.join(sys.argv[1:2])} (process {os.getpid()})")
-    except KeeprateError:
-        return False
-    return True
-
-
-def _tell_daemon(home: Home) -> None:
-    """Have a running daemon look at what has changed. What was done is done, whether it hears of it or not."""
-    from keeprate.steps.lock import lock_holder
-
-    if lock_holder(home.daemon_lock_file) is None:
-        return
-    from keeprate.api.client import DaemonClient
-    from keeprate.errors import KeeprateError
-
-    with contextlib.suppress(KeeprateError):
-        client = DaemonClient.connect(home)
-        if client is not None:
-            with client:
-                client.catalog_changed()

@@ -275,20 +275,25 @@ def forget_labels(
     is what keeprate learns from. This is for photos that it should never have learned from.
     """
     from keeprate.cli.at_work import at_work
+    from keeprate.paths import locate_home
     from keeprate.steps.labels.forgetting import forget, gone_photos, photos_of
+    from keeprate.steps.session import open_session
 
     if bool(photos) == gone:
         raise UsageError("Say which photos: either files, or --gone.")
-    with at_work(quiet=as_json) as session:
+    with open_session(locate_home()) as session:  # nobody else has to wait for the answer
         session.libraries()  # says that there is none
         keys = gone_photos(session) if gone else photos_of(session, photos or [])
         outcome = forget(session, keys, head, dry_run=True)
-        if outcome.photos and not dry_run:
-            if not yes:
-                typer.confirm(
-                    f"Forget {outcome.photos} photos for good, {outcome.labels} of them with a label?",
-                    abort=True, err=True,
-                )  # fmt: skip
+    if outcome.photos and not dry_run:
+        if not yes:
+            typer.confirm(
+                f"Forget {outcome.photos} photos for good, {outcome.labels} of them with a label?",
+                abort=True, err=True,
+            )  # fmt: skip
+        with at_work(quiet=as_json) as session:
+            if gone:  # what has come back since is not
+                keys = sorted(set(keys) & set(gone_photos(session)))
             outcome = forget(session, keys, head)
     if as_json:
         print_json(outcome)

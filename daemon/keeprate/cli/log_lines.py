@@ -71,7 +71,13 @@ def _one_line(text: str) -> str:
 def as_json(line: LogLine) -> str:
     """One object in one line; the time in UTC."""
     at = None if line.at is None else datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")
-    found = {"time": at, "level": line.level, "event": line.event, "sentence": line.sentence, "data": dict(line.data)}
+    found: dict[str, object] = {
+        "time": at,
+        "level": line.level,
+        "event": line.event,
+        "sentence": line.sentence,
+        "data": dict(line.data),
+    }
     if line.traceback:
         found["traceback"] = list(line.traceback)
     return json.dumps(found, ensure_ascii=False)

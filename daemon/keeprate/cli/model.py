@@ -130,14 +130,13 @@ def activate(name: NameArgument = None, name_option: NameOption = None) -> None:
     name = _named(name, name_option)
     from keeprate.catalog import models, open_catalog
     from keeprate.embedding.file_names import WARNING, encodes_names
+    from keeprate.cli.running_daemon import tell_of_catalog
     from keeprate.paths import locate_home
-    from keeprate.steps.lock import lock_holder
 
     home = locate_home()
     with open_catalog(home.catalog_file) as catalog:
         model = models.activate(catalog, name)
-    running = lock_holder(home.lock_file) is not None
-    rest = "The running daemon does the rest at its next look." if running else "`keeprate sync` does the rest."
+    rest = "The running daemon does the rest." if tell_of_catalog(home) else "`keeprate sync` does the rest."
     if encodes_names(model.path):
         say(f"Note: {WARNING}.")
     say(f"{name} is active; {model.cached} photos have its vector already. {rest}")
@@ -148,9 +147,12 @@ def remove(name: NameArgument = None, name_option: NameOption = None) -> None:
     """Forget a model and all vectors by it."""
     name = _named(name, name_option)
     from keeprate.catalog import models, open_catalog
+    from keeprate.cli.running_daemon import tell_of_catalog
     from keeprate.paths import locate_home
 
-    with open_catalog(locate_home().catalog_file) as catalog:
+    home = locate_home()
+    with open_catalog(home.catalog_file) as catalog:
         model = models.remove(catalog, name)
         now = models.active(catalog)
+    tell_of_catalog(home)
     say(f"{name} is removed, with {model.cached} vectors. Active is {now.name}.")

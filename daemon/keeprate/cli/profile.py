@@ -82,6 +82,7 @@ def profile(
 
 
 def _write(home: Home, profile: Profile, name: str, *, embed: bool, dry_run: bool, as_json: bool) -> None:
+    from keeprate.cli.running_daemon import tell_of_config
     from keeprate.config.edit import set_marks
     from keeprate.config.load import load_config
     from keeprate.steps.marks.managers import check_marks
@@ -97,6 +98,8 @@ def _write(home: Home, profile: Profile, name: str, *, embed: bool, dry_run: boo
     marks = profile.marks(_view_beside(home, library), embed=embed)
     check_marks(set_marks(home.config_file, name, profile.viewer, marks, keep=KEPT, dry_run=True).config)
     edit = set_marks(home.config_file, name, profile.viewer, marks, keep=KEPT, dry_run=dry_run)
+    if not dry_run:
+        tell_of_config(home)
     if as_json:
         print_json(
             _facts(profile, embed)

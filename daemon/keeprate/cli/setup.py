@@ -43,6 +43,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Begin to watch a folder: writes the config, makes the keep and delete folders, says what happens next."""
+    from keeprate.cli.running_daemon import tell_of_config
     from keeprate.config.edit import add_library
     from keeprate.config.load import load_config
     from keeprate.paths import expanded, locate_home
@@ -86,6 +87,7 @@ def init(
     for bucket in (keep, delete):
         if not bucket.startswith("**/"):
             _make_folder(root / bucket)
+    watched = tell_of_config(home)
     if as_json:
         print_json({"name": called, "root": root, "config": home.config_file, "view_folder": view})
         return
@@ -95,7 +97,10 @@ def init(
     say(f"  and the order into {view}  once there is something to learn from.\n")
     if profile.viewer != "folder":
         say(f"In {profile.title}: {profile.in_viewer}\n")
-    say("Next: `keeprate sync` embeds your photos now, `keeprate run` watches from now on.")
+    if watched:
+        say("The running daemon watches it from now on.")
+    else:
+        say("Next: `keeprate sync` embeds your photos now, `keeprate run` watches from now on.")
     say(f"Move at least two photos, better twenty, into each folder. Settings: {home.config_file}")
 
 
@@ -138,6 +143,21 @@ def check() -> None:
     for library in config.library:
         if not library.root.is_dir():
             say(f"  {library.name}: {library.root} is not there now; it counts as offline.")
+
+
+@config_app.command("reload")
+def reload() -> None:
+    """Have the running daemon read the settings again, after checking them."""
+    from keeprate.cli.running_daemon import needed_daemon
+    from keeprate.config.workspace import config_of
+    from keeprate.paths import locate_home
+    from keeprate.steps.marks.managers import check_marks
+
+    home = locate_home()
+    check_marks(config_of(home))
+    with needed_daemon(home, instead="The settings count when it starts.") as client:
+        client.reload()
+    say("The daemon reads the settings again. A new port or `metrics` counts when it starts the next time.")
 
 
 @config_app.command("show")

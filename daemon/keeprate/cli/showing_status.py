@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
 
 from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table, printable, say
+from keeprate.cli.running_daemon import daemon_of
+from keeprate.cli.showing_jobs import daemon_lines, show_jobs
 
 if TYPE_CHECKING:
     from keeprate.learning.metrics import Metrics
+    from keeprate.paths import Home
     from keeprate.service.status import HeadStatus, Status
 
 PROBLEMS_SHOWN = 10
@@ -28,11 +32,8 @@ def register(app: typer.Typer) -> None:
 def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
     """How things stand: libraries, heads and how good they are, work left, problems. With --head: one in detail."""
     from keeprate.paths import locate_home
-    from keeprate.service.status import status as state
-    from keeprate.steps.session import open_session
 
-    with open_session(locate_home()) as session:
-        now = state(session, head)
+    now = state_of(locate_home(), head)
     if as_json:
         print_json(now)
     elif head is not None:
@@ -43,6 +44,22 @@ def status(head: HeadOption = None, as_json: JsonOption = False) -> None:
             say(f"\n{_not_looked_at(now)}")
     else:
         _show(now)
+
+
+def state_of(home: Home, head: str | None) -> Status:
+    """How things stand: the running daemon knows it, else the catalog does."""
+    from keeprate.errors import DaemonNotRunningError
+
+    with suppress(DaemonNotRunningError):  # it ended just now
+        client = daemon_of(home)
+        if client is not None:
+            with client:
+                return client.status(head)
+    from keeprate.service.status import status as state
+    from keeprate.steps.session import open_session
+
+    with open_session(home) as session:
+        return state(session, head)
 
 
 def _show(now: Status) -> None:
@@ -97,13 +114,26 @@ def _show_work(now: Status) -> None:
     say(f"Marks     {now.marks.standing} places{last}")
     if now.held:
         say(f"Held back stars or flags of {now.held} photos, until you say whose they are: `keeprate labels held`")
-    say(f"Daemon    {f'running (process {now.daemon.pid})' if now.daemon.running else 'not running'}")
+    _show_daemon(now)
     if now.problems.count:
         say(f"\n{now.problems.count} problems (each is tried again when its file changes):")
         for problem in now.problems.list[:PROBLEMS_SHOWN]:
             say(f"  {problem.path}\n    {problem.step}: {problem.reason}")
         if now.problems.count > PROBLEMS_SHOWN:
             say("  … `keeprate status --json` lists more")
+
+
+def _show_daemon(now: Status) -> None:
+    if now.live is not None:
+        for line in daemon_lines(now.live):
+            say(line)
+    elif now.daemon.running:
+        say(f"Daemon    running (process {now.daemon.pid}), and does not answer")
+    else:
+        say("Daemon    not running")
+    if any(one.last_finished_at is not None or one.state != "idle" for one in now.jobs):
+        say("")
+        show_jobs(now.jobs, all_of_them=False)
 
 
 def summary(heads: tuple[HeadStatus, ...]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from keeprate.cli.at_work import at_work
+from keeprate.cli.jobs import begin_writing_pause, end_or_begin_pause, writing_pause
 from keeprate.cli.output import (
     HeadOption,
     JsonOption,
@@ -35,10 +36,11 @@ def sync(library: LibraryOption = None, as_json: JsonOption = False, quiet: Quie
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         outcome = do_sync(session, client, library)
+        pause = writing_pause(session)
     if as_json:
         print_json(outcome)
         return
-    for sentence in outcome.sentences():
+    for sentence in (*outcome.sentences(), *pause):
         say(sentence, quiet=quiet)
 
 
@@ -201,6 +203,7 @@ def write(
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         session.libraries(library)
         outcome = write_all(session, client, library, dry_run=dry_run)
+        pause = writing_pause(session)
     if as_json:
         print_json(outcome)
         return
@@ -216,6 +219,8 @@ def write(
         say(outcome.removed_sentence, quiet=quiet)
     if not quiet:
         _tell_reasons(outcome.left_alone, outcome.refused + outcome.skipped, "left alone")
+    for sentence in pause:
+        say(sentence, quiet=quiet)
 
 
 def undo(
@@ -225,7 +230,10 @@ def undo(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Take marks back: what keeprate wrote goes, what you wrote stays."""
+    """Take marks back: what keeprate wrote goes, what you wrote stays.
+
+    A daemon writes none until `keeprate resume write`: else they would be back within seconds.
+    """
     from keeprate.catalog import journal
     from keeprate.steps.tasks import UndoOutcome, UndoTask
     from keeprate.steps.worker_client import worker
@@ -235,7 +243,10 @@ def undo(
     with at_work(quiet=quiet or as_json) as session, worker() as client:
         chosen = None if everything else run if run is not None else journal.last_write_run(session.catalog)
         nothing = chosen is None and not everything
+        rests = not nothing and not dry_run and begin_writing_pause(session)
         outcome = UndoOutcome() if nothing else client.run(UndoTask(chosen, dry_run), session.reporter)
+        if rests and isinstance(outcome, UndoOutcome) and not outcome.restored + outcome.removed_ours:
+            end_or_begin_pause(session.home, "write", paused=False)  # there was nothing that a daemon could write anew
     assert isinstance(outcome, UndoOutcome)  # noqa: S101 (the worker answers in kind)
     if as_json:
         print_json(outcome)
@@ -251,7 +262,11 @@ def undo(
         )
         if not quiet:
             _tell_reasons(outcome.failures, outcome.failed, "could not be taken back")
-            say("The next `keeprate write`, `sync` or `run` makes marks anew, unless the config asks for none.")
+            if outcome.restored + outcome.removed_ours:
+                say(
+                    "A daemon writes no marks until `keeprate resume write`; `keeprate write` and `sync` make them "
+                    "anew, unless the config asks for none."
+                )
     if outcome.failed:
         raise typer.Exit(1)
 

@@ -1,0 +1,230 @@
+"""What the daemon does by itself, and telling it when: `pause`, `resume`, `retrain`, `jobs`.
+
+A pause is kept in the catalog, so it can be begun and ended without a daemon too; whatever is to be done now needs one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keeprate.cli.output import JsonOption, print_json, printable, say
+from keeprate.cli.running_daemon import daemon_of, needed_daemon
+from keeprate.errors import UsageError
+
+if TYPE_CHECKING:
+    from keeprate.api.client import DaemonClient
+    from keeprate.paths import Home
+    from keeprate.service.events import Event
+    from keeprate.steps.session import Session
+
+JobArgument = Annotated[str | None, typer.Argument(help="One job, such as `write`; default: all work.", metavar="JOB")]
+WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and say what came of it.")]
+TELLING = ("head.promoted", "head.kept")
+"""What somebody who waits for a job wants to hear besides how it ended."""
+
+LONGEST_PAUSE_S = 3650 * 86400.0
+WITHOUT_DAEMON = " No daemon runs now; it is noted for when one does."
+
+jobs_app = typer.Typer(help="What the daemon does by itself, and when.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    for command in (pause, resume, retrain):
+        app.command(rich_help_panel="Service")(command)
+    app.add_typer(jobs_app, name="jobs", rich_help_panel="Service")
+
+
+def pause(
+    job: JobArgument = None,
+    period: Annotated[
+        str | None, typer.Option("--for", help="So long, such as 30m or 2h; default: until `keeprate resume`.")
+    ] = None,
+) -> None:
+    """Let the daemon rest, with all its work or with one job. A pause lasts over a restart."""
+    from keeprate.paths import locate_home
+    from keeprate.service.wording import time_of_day
+
+    _check_name(job)
+    now = time.time()
+    until = None if period is None else now + _seconds(period)
+    running = end_or_begin_pause(locate_home(), job, paused=True, until=until)
+    end = "`keeprate resume`" if until is None else time_of_day(until, now)
+    say(f"{_what(job)} paused until {end}.{'' if running else WITHOUT_DAEMON}")
+
+
+def resume(job: JobArgument = None) -> None:
+    """Let the daemon go on: with everything that was paused, or with one job."""
+    from keeprate.paths import locate_home
+
+    _check_name(job)
+    running = end_or_begin_pause(locate_home(), job, paused=False)
+    say(f"{_what(job)} not paused any more.{'' if running else WITHOUT_DAEMON}")
+
+
+def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:
+    """Have the daemon learn from what you said since, now."""
+    _run("retrain", wait=wait, as_json=as_json, instead="`keeprate train` learns without it.")
+
+
+@jobs_app.command("list")
+def list_jobs(as_json: JsonOption = False) -> None:
+    """Every job: what came of it last, when it runs next, why it does not run now."""
+    from keeprate.cli.showing_jobs import show_jobs
+    from keeprate.cli.showing_status import state_of
+    from keeprate.paths import locate_home
+
+    now = state_of(locate_home(), None)
+    if as_json:
+        print_json(now.jobs)
+        return
+    show_jobs(now.jobs, all_of_them=True)
+    if not now.daemon.running:
+        say("\nThe daemon is not running; this is what is remembered of it.")
+
+
+@jobs_app.command("run")
+def run_job(
+    job: Annotated[str, typer.Argument(help="Which; `keeprate jobs list` names them.", metavar="JOB")],
+    wait: WaitOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the daemon do a job now, also in quiet hours, on battery or while it is paused."""
+    _check_name(job)
+    _run(job, wait=wait, as_json=as_json, instead="`keeprate sync` does everything once, without it.")
+
+
+# ---- pauses ----
+
+
+def end_or_begin_pause(home: Home, job: str | None, *, paused: bool, until: float | None = None) -> bool:
+    """Pause or resume one job or (None) everything; whether a daemon runs that heard of it."""
+    from keeprate.errors import DaemonNotRunningError
+
+    with suppress(DaemonNotRunningError):  # it ended just now
+        client = daemon_of(home)
+        if client is not None:
+            with client:
+                if paused:
+                    client.pause(job, until=until)
+                else:
+                    client.resume(job)
+                    for one in client.live().jobs if job is None else ():  # “go on” means with everything
+                        if one.state == "paused":
+                            client.resume(one.name)
+            return True
+    note_pause(home, job, paused=paused, until=until)
+    return False
+
+
+def note_pause(home: Home, job: str | None, *, paused: bool, until: float | None = None) -> None:
+    """The same in the catalog alone, which is where a daemon that starts looks."""
+    from keeprate.catalog import jobs, open_catalog
+
+    with open_catalog(home.catalog_file) as catalog:
+        names = [job or jobs.ALL]
+        if job is None and not paused:
+            names += [name for name, one in jobs.all_jobs(catalog).items() if one.paused and name != jobs.ALL]
+        for name in names:
+            jobs.record_pause(catalog, name, paused=paused, until=until)
+
+
+def begin_writing_pause(session: Session) -> bool:
+    """Have no daemon write marks from now on; False: it rests already, until resumed."""
+    from keeprate.catalog import jobs
+
+    known = jobs.all_jobs(session.catalog).get("write")
+    if known is not None and known.paused and known.paused_until is None:
+        return False
+    end_or_begin_pause(session.home, "write", paused=True)
+    return True
+
+
+def writing_pause(session: Session) -> tuple[str, ...]:
+    """For somebody who writes marks by hand: that the daemon goes on to write none."""
+    from keeprate.catalog import jobs
+
+    known = jobs.all_jobs(session.catalog).get("write")
+    if known is None or not known.paused or (known.paused_until or time.time() + 1) <= time.time():
+        return ()
+    return ("A daemon goes on to write no marks by itself, until `keeprate resume write`.",)
+
+
+def _check_name(job: str | None) -> None:
+    from keeprate.service.control import JOB_TITLES
+
+    if job is not None and job not in JOB_TITLES:
+        raise UsageError(f"There is no job called {job!r}.", advice=f"Known are: {', '.join(JOB_TITLES)}.")
+
+
+def _seconds(period: str) -> float:
+    from keeprate.config.durations import parse_duration
+
+    try:
+        seconds = parse_duration(period).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"{period!r} is no period: {error}.") from error
+    if not 0 < seconds < LONGEST_PAUSE_S:
+        raise UsageError(f"{period!r} is no period to pause for.", advice="Without --for it lasts until you resume.")
+    return seconds
+
+
+def _what(job: str | None) -> str:
+    return "All work is" if job is None else f"The job {job} is"
+
+
+# ---- running ----
+
+
+def _run(job: str, *, wait: bool, as_json: bool, instead: str) -> None:
+    from keeprate.paths import locate_home
+
+    with needed_daemon(locate_home(), instead=instead) as client:
+        asked_at = time.time()
+        client.run_job(job)
+        ended = _followed(client, job, asked_at, quiet=as_json) if wait else None
+        known = next(one for one in client.live().jobs if one.name == job)
+    if as_json:
+        print_json(known)
+    elif ended is None:
+        say(f"{known.title}: asked for. `keeprate jobs list` tells how it goes, or --wait waits for it.")
+    else:
+        say(ended.sentence)
+    if ended is not None and ended.name == "job.failed":
+        raise typer.Exit(1)
+
+
+def _followed(client: DaemonClient, job: str, asked_at: float, *, quiet: bool) -> Event:
+    """The event with which the run ends that began after it was asked for; what happens meanwhile is told.
+
+    Raises:
+        DaemonNotRunningError: the daemon ended before.
+    """
+    from keeprate.errors import DaemonNotRunningError
+
+    began = False
+    drawing = sys.stderr.isatty() and not quiet
+    for event in client.events(after=0):
+        if event.at < asked_at:
+            continue
+        of_job = event.data.get("job") == job
+        if event.name == "job.started" and of_job:
+            began = True
+        elif event.name == "job.progress" and of_job and drawing:
+            print(f"\r\x1b[K{printable(event.sentence)}", end="", file=sys.stderr, flush=True)
+        elif event.name in TELLING and began and not quiet:
+            _wipe(drawing)
+            say(event.sentence)
+        elif event.name in ("job.finished", "job.failed") and of_job and began:
+            _wipe(drawing)
+            return event
+    raise DaemonNotRunningError("The daemon ended before the job was done.", advice="`keeprate logs` says more.")
+
+
+def _wipe(drawing: bool) -> None:
+    if drawing:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
