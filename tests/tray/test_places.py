@@ -53,5 +53,5 @@ def test_what_is_opened_goes_to_the_desktops_own_program(tmp_path: Path, monkeyp
 
 
 def test_a_command_that_fails_is_told_in_its_own_words() -> None:
-    with pytest.raises(KeeprateError, match="There is no library yet"):
+    with pytest.raises(KeeprateError, match="nowhere"):
         run_keeprate("sync", "--library", "nowhere")

@@ -1,6 +1,6 @@
 """The `keeprate` command: puts the groups together and turns every error into a sentence and an exit code.
 
-0 done, 1 failed, 2 usage, 3 daemon not running, 130 interrupted.
+0 done, 1 failed, 2 usage, 3 daemon not running, 69 no desktop, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from keeprate.cli import (
     setup,
     showing_status,
     steps,
+    tray,
 )
 from keeprate.cli.output import print_error
 from keeprate.errors import DiskFullError, KeeprateError
@@ -94,6 +95,7 @@ service.register(app)
 doctor.register(app)
 jobs.register(app)
 logs.register(app)
+tray.register(app)
 demonstration.register(app)
 
 

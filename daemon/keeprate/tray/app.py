@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from keeprate.api.client import DaemonClient
 from keeprate.errors import DaemonNotRunningError, KeeprateError
@@ -29,6 +30,7 @@ from keeprate.tray.state import Action, Line, Places, TrayState, state_of
 log = logging.getLogger("keeprate.tray")
 
 HOUR_S = 3600.0
+PAGES = {Action.REVIEW: "/review", Action.PROBLEMS: "/"}
 
 
 def session_lock_file(home: Home) -> Path:
@@ -115,10 +117,6 @@ class Tray:
             case Action.START:
                 run_keeprate("service", "start")
                 self.follower.hurry()
-            case Action.REVIEW:
-                run_keeprate("web", "--open", "--page", "review")
-            case Action.PROBLEMS:
-                run_keeprate("web", "--open", "--page", "problems")
             case _:
                 self._ask(action)
 
@@ -128,6 +126,8 @@ class Tray:
             raise DaemonNotRunningError("keeprate is not running.", advice="`keeprate run` starts it.")
         with connection as client:
             match action:
+                case Action.REVIEW | Action.PROBLEMS:
+                    open_with_desktop(_address(client.page_url(), PAGES[action]))
                 case Action.RETRAIN:
                     client.run_job("retrain")
                 case Action.PAUSE_HOUR:
@@ -136,3 +136,10 @@ class Tray:
                     client.pause()
                 case Action.RESUME:
                     client.resume()
+
+
+def _address(front: str | None, page: str) -> str:
+    """Where `page` is, with the token that the address of the `front` page carries."""
+    if front is None:
+        raise KeeprateError("The page is switched off.", advice="`web = true` under [api] in the settings has it back.")
+    return urlsplit(front)._replace(path=page).geturl()

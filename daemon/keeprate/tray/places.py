@@ -50,8 +50,8 @@ def _startable(home: Home) -> bool:
     return state.installed and not state.why_not and state.program_exists
 
 
-def open_with_desktop(path: Path) -> None:
-    """Open a file or folder as a double click would.
+def open_with_desktop(what: Path | str) -> None:
+    """Open a file, a folder or an address as a double click would.
 
     Raises:
         KeeprateError: there is nothing that opens it.
@@ -59,11 +59,11 @@ def open_with_desktop(path: Path) -> None:
     program = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(
-            [program, os.fspath(path)],
+            [program, os.fspath(what)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise KeeprateError(f"{program} cannot be started: {error.strerror}.", path=path) from error
+        raise KeeprateError(f"{program} cannot be started: {error.strerror}.") from error
 
 
 def run_keeprate(*arguments: str) -> None:
