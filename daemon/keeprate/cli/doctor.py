@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keeprate.cli.output import JsonOption, print_json, print_table, printable, say
+from keeprate.cli.output import JsonOption, print_json, printable, say
 
 if TYPE_CHECKING:
     from keeprate.doctor.finding import Check, Finding
+
+
+SIGNS = {"ok": ("✓", "green"), "warning": ("!", "bold yellow"), "error": ("✗", "bold red")}
+WIDTH = 8
+"""Of what a finding is about."""
 
 
 def register(app: typer.Typer) -> None:
@@ -60,17 +65,18 @@ def _waiting() -> Iterator[Callable[[Check], None]]:
 
 
 def _show(findings: Iterable[Finding]) -> None:
-    from rich.table import Column, Table
+    """A line for each, not cut to the terminal's width: what is advised may be a command to be copied."""
+    from rich.console import Console
     from rich.text import Text
 
-    signs = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "bold red")}
-    table = Table("", Column(overflow="fold"), box=None, show_header=False, pad_edge=False)
+    console = Console(markup=False, emoji=False, highlight=False)
     for one in findings:
-        sign, style = signs[one.state]
-        table.add_row(Text(sign, style), Text(printable(one.sentence)))
+        sign, style = SIGNS[one.state]
+        line = Text.assemble((sign, style), f" {one.name.partition('.')[0]:<{WIDTH}} {printable(one.sentence)}")
+        console.print(line, soft_wrap=True)
         if one.advice:
-            table.add_row("", Text(printable(one.advice), "cyan" if one.state != "ok" else "dim"))
-    print_table(table)
+            advice = f"{'':<{WIDTH + 3}}{printable(one.advice)}"
+            console.print(Text(advice, "dim" if one.state == "ok" else "cyan"), soft_wrap=True)
 
 
 def _summary(warnings: int, errors: int) -> str:

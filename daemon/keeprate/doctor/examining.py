@@ -97,9 +97,7 @@ def _unmade(check: Check, problem: Exception) -> Finding:
     if isinstance(problem, KeeprateError):
         return error(check.name, f"{what}: {problem.what}", problem.advice)
     if isinstance(problem, sqlite3.Error):
-        return warning(
-            check.name, f"{what}: the catalog cannot be read ({problem}).", "See what is said of the catalog."
-        )
+        return warning(check.name, f"{what}: the catalog cannot be read.", "See what is said of the catalog.")
     if isinstance(problem, OSError):
         return error(check.name, f"{what}: {problem.strerror or problem} ({problem.filename or 'no path'}).")
     log.debug("the check %s failed", check.name, exc_info=problem)

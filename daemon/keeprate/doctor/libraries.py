@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,10 @@ LEAST_ROOM = 50_000_000
 """Bytes on a library's disk: thousands of sidecars."""
 
 
-def look_at_library(patient: Patient, library: LibraryConfig) -> Iterator[Finding]:
+FindMount = Callable[[Path], Mount | None]
+
+
+def look_at_library(patient: Patient, library: LibraryConfig, *, find_mount: FindMount = mount_of) -> Iterator[Finding]:
     """Everything about one library; what cannot be told while it is offline is left out."""
     report = _root(patient, library)
     if not report.online:
@@ -49,10 +52,9 @@ def look_at_library(patient: Patient, library: LibraryConfig) -> Iterator[Findin
         managers = managers_for(library)
     except KeeprateError:
         managers = {}  # the check of the config tells
-    mount = mount_of(library.root)
     yield from _permissions(library, managers)
-    yield from _mount(library, mount)
-    yield from _abilities(library, managers)
+    yield from _mount(library, find_mount(library.root))
+    yield from _abilities(library, managers, find_mount)
     yield from _trash(library)
     yield from _room(library)
 
@@ -160,7 +162,7 @@ def _mount(library: LibraryConfig, mount: Mount | None) -> Iterator[Finding]:
         yield ok(name, f"{said}, which is watched.", library=called)
 
 
-def _abilities(library: LibraryConfig, managers: dict[str, PhotoManager]) -> Iterator[Finding]:
+def _abilities(library: LibraryConfig, managers: dict[str, PhotoManager], find_mount: FindMount) -> Iterator[Finding]:
     """Can the file systems hold what the photo managers of this library make?"""
     called = library.name
     for name, manager in managers.items():
@@ -172,7 +174,7 @@ def _abilities(library: LibraryConfig, managers: dict[str, PhotoManager]) -> Ite
                 library=called,
             )
         for folder in manager.own_folders():
-            mount = mount_of(folder)
+            mount = find_mount(folder)
             if mount is not None and mount.file_system in WITHOUT_LINKS:
                 yield warning(  # a contact sheet needs none
                     "library.links",
