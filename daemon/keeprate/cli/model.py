@@ -129,8 +129,8 @@ def activate(name: NameArgument = None, name_option: NameOption = None) -> None:
     """Use this model from now on; vectors of the others stay, so switching back costs nothing."""
     name = _named(name, name_option)
     from keeprate.catalog import models, open_catalog
-    from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.cli.running_daemon import tell_of_catalog
+    from keeprate.embedding.file_names import WARNING, encodes_names
     from keeprate.paths import locate_home
 
     home = locate_home()
