@@ -20,6 +20,7 @@ from keeprate.paths import Home
 from keeprate.steps.lock import lock_holder
 
 CONFIG_EXIT_CODE = 2
+ON_A_MAC = sys.platform == "darwin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class ServiceState:
 def manager_for(home: Home, tools: Tools) -> ServiceManager:
     """The service manager of this system; on one that has none, what systemd's would be."""
     names = names_of(home)
-    return LaunchAgent(names, tools) if sys.platform == "darwin" else UserUnit(names, tools)
+    return LaunchAgent(names, tools) if ON_A_MAC else UserUnit(names, tools)
 
 
 def service_state(home: Home) -> ServiceState:
