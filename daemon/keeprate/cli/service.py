@@ -101,23 +101,11 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="So many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is said from now on.")] = False,
 ) -> None:
-    """What the service has said, as its service manager keeps it."""
-    import subprocess
-
-    from keeprate.errors import KeeprateError
-    from keeprate.installation.state import manager_for
-    from keeprate.installation.tools import Tools
+    """What the service has said; `keeprate logs` has more options."""
+    from keeprate.cli.logs import show_logs
     from keeprate.paths import locate_home
 
-    command = manager_for(locate_home(), Tools()).log_command(lines, follow=follow)
-    try:
-        done = subprocess.run(command, check=False)
-    except FileNotFoundError as error:
-        raise KeeprateError(
-            f"{command[0]} is not installed, so there is no log of a service here.",
-            advice="`keeprate service status` says how things stand.",
-        ) from error
-    raise typer.Exit(min(done.returncode, 1))
+    show_logs(locate_home(), follow=follow, count=lines, since=None, as_json=False)
 
 
 def _control(verb: str, *, dry_run: bool) -> None:
@@ -184,7 +172,7 @@ def _lines(state: ServiceState) -> list[str]:
         if state.restarts:
             runs += f", restarted {state.restarts} times"
         lines.append(f"{'State':<12}{runs}")
-        if state.status_text:
+        if state.status_text and state.pid is not None:
             lines.append(f"{'It says':<12}{state.status_text}")
         if state.last_exit:
             lines.append(f"{'Last end':<12}{state.last_exit}")

@@ -71,7 +71,7 @@ def install(home: Home, *, tray: bool | None = None, dry_run: bool = False) -> R
     said = [changed]
     if icon is not None:
         said.append(write(icon))
-    elif tray is False:
+    else:
         said.append(remove(manager.tray_entry(program)))
     ran_before = manager.facts().runs
     manager.take_up(changed=bool(changed))

@@ -145,6 +145,3 @@ class LaunchAgent:
             self._tools.do("launchctl", "kickstart", "-k", self._target)
         else:
             self.take_up(changed=False)
-
-    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
-        return ("tail", "-n", str(lines), *(("-F",) if follow else ()), str(self._logs / f"{self.unit}.log"))

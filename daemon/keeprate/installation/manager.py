@@ -79,7 +79,5 @@ class ServiceManager(Protocol):
 
     def restart(self) -> None: ...
 
-    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]: ...
-
     def program_in(self, text: str) -> str:
         """The program that the service file with this text starts; empty if it says none."""

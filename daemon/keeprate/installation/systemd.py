@@ -196,11 +196,6 @@ class UserUnit:
     def _do(self, *arguments: str, may_fail: bool = False) -> None:
         self._tools.do("systemctl", "--user", *arguments, may_fail=may_fail)
 
-    def log_command(self, lines: int, *, follow: bool) -> tuple[str, ...]:
-        # --user-unit, not --user --unit: found as well where users have no journal files of their own
-        more = ("--follow",) if follow else ("--no-pager",)
-        return ("journalctl", f"--user-unit={self.unit}", f"--lines={lines}", "--output=short", *more)
-
 
 def _config_folder() -> Path:
     named = os.environ.get("XDG_CONFIG_HOME", "")
