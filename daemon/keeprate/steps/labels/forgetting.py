@@ -11,6 +11,7 @@ from keeprate.catalog import companions, files
 from keeprate.errors import UsageError
 from keeprate.paths import expanded
 from keeprate.steps.session import Session
+from keeprate.steps.upkeep.thumbnails import remove_thumbnails
 
 _OF_A_HEAD: Final = ("labels", "given_scores", "out_of_fold", "scores")
 _OF_A_PHOTO: Final = ("embeddings", "signals", "looks", "bursts")
@@ -79,6 +80,8 @@ def forget(
         lying = conn.execute(f"SELECT path FROM files WHERE gone_at IS NULL AND {_THEIRS} ORDER BY path").fetchall()
         if not dry_run:
             _purge(session, head)
+    if head is None and not dry_run:
+        remove_thumbnails(session.home, content_keys)
     return ForgetOutcome(len(set(content_keys)), int(labelled), tuple(path for (path,) in lying), dry_run)
 
 
