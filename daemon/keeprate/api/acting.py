@@ -10,9 +10,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from keeprate.api.context import Api
 from keeprate.api.looking import job_named
-from keeprate.api.models import PauseAsked, WayAsked
+from keeprate.api.models import LabelsAsked, PauseAsked, WayAsked
 from keeprate.api.problems import Answer
+from keeprate.catalog.labels import LabelSource
 from keeprate.service.control import JobStatus, Live
+from keeprate.steps.labels.saying import SayingOutcome, say
 
 router = APIRouter()
 
@@ -77,6 +79,21 @@ async def catalog_changed(api: Api) -> Answer:
     """Another process has changed the catalog: look what there is to do."""
     api.control.catalog_changed()
     return Answer(api.live(), 202)
+
+
+@router.post("/labels", response_model=SayingOutcome)
+def label(api: Api, asked: LabelsAsked) -> Answer:
+    """Say into which buckets photos belong, or that nothing is said of them. All of it is taken, or nothing.
+
+    What is said of a photo holds for its shot: what its other files say otherwise is withdrawn.
+    """
+    with api.session() as session:
+        outcome = say(session, asked.statements(), LabelSource.WEB)
+    if outcome.changed:
+        sentence = f"{outcome.changed} label{'s' * (outcome.changed > 1)} given on the page or over the api."
+        api.control.events.tell("labels.changed", sentence, count=outcome.changed, source=LabelSource.WEB.value)
+        api.control.catalog_changed()
+    return Answer(outcome)
 
 
 @router.get("/events", response_class=EventSourceResponse)

@@ -7,15 +7,16 @@ from typing import Final
 from fastapi import FastAPI
 
 from keeprate import __version__
-from keeprate.api import acting, looking
+from keeprate.api import acting, looking, metrics
 from keeprate.api.context import Context
+from keeprate.api.description import describe
 from keeprate.api.problems import tell_problems
 
 PREFIX: Final = "/api/v1"
 LARGEST_BODY: Final = 1 << 20
 
 
-def make_app(context: Context) -> FastAPI:
+def make_app(context: Context, *, with_metrics: bool) -> FastAPI:
     """The api; whoever extends it adds routes outside of `PREFIX`."""
     app = FastAPI(
         title="keeprate",
@@ -28,6 +29,9 @@ def make_app(context: Context) -> FastAPI:
     )
     app.state.context = context
     tell_problems(app)
+    describe(app)
     app.include_router(looking.router, prefix=PREFIX)
     app.include_router(acting.router, prefix=PREFIX)
+    if with_metrics:
+        app.include_router(metrics.router)
     return app

@@ -36,9 +36,9 @@ class Context:
         try:
             with open_session(self.home) as session:
                 yield session
-        except NotFoundError:
-            raise
         except UsageError as error:
+            if type(error) is not UsageError:
+                raise
             raise NotFoundError(error.what, advice=error.advice, path=error.path) from error
 
     def live(self) -> Live:

@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from starlette.responses import FileResponse
 
 from keeprate import __version__
 from keeprate.api.context import Api
-from keeprate.api.models import MOST_AT_ONCE, PhotoPage, Server
+from keeprate.api.models import CONTENT_KEY, MOST_AT_ONCE, PhotoPage, Server
 from keeprate.api.problems import Answer, NotFoundError
 from keeprate.catalog import labels as label_rows
 from keeprate.catalog import problems as problem_rows
 from keeprate.catalog.labels import Label
-from keeprate.catalog.problems import Problem as PhotoProblem
+from keeprate.catalog.problems import Problem
 from keeprate.service.control import JobStatus, Live
 from keeprate.service.status import HeadStatus, LibraryStatus, Status
 from keeprate.service.status import status as state_of
+from keeprate.steps.heads.explaining import Explanation, explain_photo
 from keeprate.steps.heads.listing import by_group, listed
+from keeprate.steps.session import Session
+from keeprate.steps.upkeep.thumbnails import thumbnail as thumbnail_of
 
 router = APIRouter()
 
 Head = Annotated[str | None, Query(description="Default: the first head of the config.", max_length=200)]
 Library = Annotated[str | None, Query(description="Only this library.", max_length=200)]
 Offset = Annotated[int, Query(ge=0, le=2**31, description="How many to leave out at the beginning.")]
+Key = Annotated[str, Path(pattern=CONTENT_KEY, description="The photo's content key.")]
 Top = Annotated[int, Query(ge=1, le=MOST_AT_ONCE, description="How many to give.")]
 
 
@@ -93,6 +98,29 @@ def photos(
     return Answer(PhotoPage(len(found), offset, tuple(found[offset : offset + top])))
 
 
+@router.get("/photos/{key}", response_model=Explanation)
+def photo(
+    api: Api,
+    key: Key,
+    head: Head = None,
+    nearest: Annotated[int, Query(ge=0, le=20, description="Most similar photos of each bucket.")] = 0,
+) -> Answer:
+    """What is known about one photo: `keeprate why --json`."""
+    with api.session() as session:
+        return Answer(explain_photo(session, key, _place(session, key), head, nearest=nearest))
+
+
+@router.get("/photos/{key}/thumbnail", response_class=FileResponse, responses={200: {"content": {"image/webp": {}}}})
+def thumbnail(api: Api, key: Key) -> FileResponse:
+    """A small picture of it, if there is one yet. Its address says what is pictured, so it may be kept for ever."""
+    path = thumbnail_of(api.home, key)
+    if path is None:
+        raise NotFoundError("There is no thumbnail of this photo (yet).", advice="The job “thumbnails” makes them.")
+    return FileResponse(
+        path, media_type="image/webp", headers={"Cache-Control": "private, max-age=31536000, immutable"}
+    )
+
+
 @router.get("/labels", response_model=list[Label])
 def labels(api: Api, head: Head = None, top: Top = 100, offset: Offset = 0) -> Answer:
     """The labels that count, by content key; withdrawn ones are left out."""
@@ -102,7 +130,7 @@ def labels(api: Api, head: Head = None, top: Top = 100, offset: Offset = 0) -> A
     return Answer(found[offset : offset + top])
 
 
-@router.get("/problems", response_model=list[PhotoProblem])
+@router.get("/problems", response_model=list[Problem])
 def problems(api: Api, top: Top = 100, offset: Offset = 0) -> Answer:
     """What could not be done to files, newest first."""
     with api.session() as session:
@@ -119,6 +147,16 @@ async def jobs(api: Api) -> Answer:
 async def job(api: Api, name: str) -> Answer:
     """One job: when it last ran and what that did, why it does or does not run, when it runs next."""
     return Answer(job_named(api, name))
+
+
+def _place(session: Session, key: str) -> str:
+    """Where a photo lies, or lay; raises NotFoundError if nobody has seen it."""
+    row = session.catalog.conn.execute(
+        "SELECT path FROM files WHERE content_key = ? ORDER BY gone_at IS NOT NULL, gone_at DESC, path LIMIT 1", (key,)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"No library has or had a photo {key}.")
+    return str(row[0])
 
 
 def job_named(api: Api, name: str) -> JobStatus:

@@ -8,12 +8,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from keeprate.steps.heads.listing import ListedPhoto
+from keeprate.steps.labels.saying import Statement
 
 MOST_AT_ONCE = 1000
 LATEST_TIME = 32_503_680_000.0
 """The year 3000, in unix seconds: what is said to be later was not meant as a time."""
 
-ContentKey = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+CONTENT_KEY = r"^[!-~]{1,200}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class WayAsked(Asked):
 class LabelAsked(Asked):
     """What somebody says about one photo."""
 
-    content_key: ContentKey
+    content_key: str = Field(pattern=CONTENT_KEY)
     head: str = Field(min_length=1, max_length=200)
     bucket: str | None = Field(max_length=200, description="null: the label is withdrawn.")
 
@@ -69,13 +70,5 @@ class LabelsAsked(Asked):
 
     labels: tuple[LabelAsked, ...] = Field(min_length=1, max_length=MOST_AT_ONCE)
 
-
-@dataclass(frozen=True, slots=True)
-class LabelsTaken:
-    """What became of labels."""
-
-    changed: int
-    """Photos that have another label now than before."""
-    unchanged: int
-    undo: tuple[LabelAsked, ...]
-    """What to say to have everything as it was before."""
+    def statements(self) -> list[Statement]:
+        return [Statement(one.content_key, one.head, one.bucket) for one in self.labels]

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from keeprate.errors import KeeprateError, UsageError
+from keeprate.steps.labels.saying import StatementsError
 
 log = logging.getLogger("keeprate")
 
@@ -23,7 +24,7 @@ _SLUG_OF = {401: "not-allowed", 403: "not-allowed", 404: "unknown-address", 405:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Refusal:
     """Why a request was not served."""
 
     type: str
@@ -65,23 +66,25 @@ class Answer(Response):
         return as_json(content)
 
 
-class ProblemAnswer(Answer):
+class RefusalAnswer(Answer):
     """A problem, with its status."""
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, problem: Refusal, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem, problem.status, headers)
 
 
-def problem_of(error: KeeprateError) -> Problem:
-    status = _STATUS_OF.get(error.slug, 503)
-    return Problem(error.slug, error.what, status, error.advice, None if error.path is None else str(error.path))
+def problem_of(error: KeeprateError) -> Refusal:
+    details = error.details if isinstance(error, StatementsError) else ()
+    status = 422 if details else _STATUS_OF.get(error.slug, 503)
+    path = None if error.path is None else str(error.path)
+    return Refusal(error.slug, error.what, status, error.advice, path, details)
 
 
-def refuse(status: int, what: str, advice: str = "", headers: dict[str, str] | None = None) -> ProblemAnswer:
+def refuse(status: int, what: str, advice: str = "", headers: dict[str, str] | None = None) -> RefusalAnswer:
     """A refusal that comes of no KeeprateError."""
-    return ProblemAnswer(Problem(_SLUG_OF.get(status, "failed"), what, status, advice), headers)
+    return RefusalAnswer(Refusal(_SLUG_OF.get(status, "failed"), what, status, advice), headers)
 
 
 def tell_problems(app: FastAPI) -> None:
@@ -94,13 +97,13 @@ def tell_problems(app: FastAPI) -> None:
 
 def _of_ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, KeeprateError)  # noqa: S101 (registered for these)
-    return ProblemAnswer(problem_of(error))
+    return RefusalAnswer(problem_of(error))
 
 
 def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     details = tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:20])
-    return ProblemAnswer(Problem("usage", "The request makes no sense.", 422, details=details))
+    return RefusalAnswer(Refusal("usage", "The request makes no sense.", 422, details=details))
 
 
 def _of_http(_: Request, error: Exception) -> Response:

@@ -71,7 +71,7 @@ class ApiServer:
                 "api.page_unavailable", attention[0], level=logging.WARNING, port=self._config.port
             )
         streams = Streams(self._control.events)
-        app = make_app(Context(self._home, self._control, streams, attention))
+        app = make_app(Context(self._home, self._control, streams, attention), with_metrics=self._config.metrics)
         for extend in self._extend:
             extend(app, self._home, self._control)
         self._serve(_Server(Guard(app, right, port), streams), sockets)

@@ -110,6 +110,21 @@ def _alone(lock_file: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def writing(catalog: Catalog) -> Iterator[None]:
+    """A transaction that may read before it writes: nobody else writes from its beginning on. It may have to wait.
+
+    `catalog.db.atomic()` fails at once there if another connection has written since it read.
+    """
+    catalog.conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        catalog.conn.rollback()
+        raise
+    catalog.conn.commit()
+
+
 def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:
     """The error to show for one of SQLite's."""
     text = str(error)

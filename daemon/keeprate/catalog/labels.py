@@ -27,6 +27,8 @@ class LabelSource(StrEnum):
     """Said by a file: `keeprate labels import`."""
     RATING = "rating"
     """By stars, a flag, a colour or a keyword, in a viewer."""
+    WEB = "web"
+    """On the page, or by a program over the api."""
 
 
 PLACE_SOURCES = (LabelSource.MOVE, LabelSource.FOLDER, LabelSource.TRASH)

@@ -66,15 +66,31 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
     """What is known about the photo at `path`.
 
     Raises:
+        UsageError: there is no such head.
         KeeprateError: the file is not in the catalog, or cannot be read.
     """
-    catalog = session.catalog
+    name = _head(session, head)
+    return explain_photo(session, _key(session, path), str(path), name, nearest=NEAREST)
+
+
+def _head(session: Session, head: str | None) -> str:
     name = head or next(iter(session.heads()), None)
     if name is None:
         session.libraries()  # says that there is none
         raise AssertionError
+    session.heads(name)
+    return name
+
+
+def explain_photo(session: Session, key: str, path: str, head: str | None, *, nearest: int) -> Explanation:
+    """What is known about the photo `key`, called `path`, with so many of the most similar photos of each bucket.
+
+    Raises:
+        UsageError: there is no such head.
+    """
+    catalog = session.catalog
+    name = _head(session, head)
     buckets = session.heads(name)[name]
-    key = _key(session, path)
     model = models.active(catalog)
     version = heads.in_use(catalog, name)
     buckets = version.buckets if version else scores.guessed_for(catalog, name) or buckets
@@ -87,7 +103,7 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
     order = [photo.content_key for photo in ranked if photo.library in libraries]
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, [key]).get(key)
     return Explanation(
-        path=str(path),
+        path=path,
         content_key=key,
         head=name,
         model=model.name,
@@ -104,7 +120,7 @@ def explain(session: Session, path: Path, head: str | None = None) -> Explanatio
             for where, marks in user_marks.of_photo(catalog, key)
         ),
         signals={} if signals is None else dict(zip(SIGNAL_NAMES, map(float, signals), strict=True)),
-        nearest=LabelledPhotos(session, model.id, said).nearest(key),
+        nearest=LabelledPhotos(session, model.id, said).nearest(key, nearest) if nearest else (),
     )
 
 
