@@ -69,7 +69,7 @@ def set_quick(home: Path) -> None:
     config.write_text(
         config.read_text()
         + '\n[watching]\nstable_after = "300ms"\n[training]\nquiet_after = "500ms"\nmin_new_labels = 4\n'
-        + '[embedding]\nidle_exit = "1s"\nthreads = 1\n'
+        + '[embedding]\nidle_exit = "1s"\nthreads = 1\n[jobs]\nwhile_busy = true\non_battery = true\n'
     )
 
 

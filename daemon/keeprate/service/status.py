@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -188,18 +189,24 @@ def status(session: Session, head: str | None = None, live: Live | None = None) 
 
 
 def _remembered_jobs(session: Session) -> tuple[JobStatus, ...]:
-    """The jobs as they were when the daemon last ran."""
-    records = jobs.all_jobs(session.catalog)
+    """The jobs as they were when the daemon last ran, and what rests once it runs again."""
+    records, now = jobs.all_jobs(session.catalog), time.time()
     found = []
     for name, title in JOB_TITLES.items():
         one = records.get(name, jobs.JobRecord(name))
+        pauses = [each for each in (one, records.get(jobs.ALL)) if each is not None and _rests(each, now)]
+        until = max((each.paused_until or math.inf for each in pauses), default=None)
         found.append(
             JobStatus(
-                name, title, "paused" if one.paused else "idle", "The daemon is not running.",
-                one.started_at, one.finished_at, one.outcome, one.failed, None, one.paused_until,
+                name, title, "paused" if pauses else "idle", "The daemon is not running.",
+                one.started_at, one.finished_at, one.outcome, one.failed, None, None if until == math.inf else until,
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _rests(record: jobs.JobRecord, now: float) -> bool:
+    return record.paused and (record.paused_until is None or record.paused_until > now)
 
 
 def _work(session: Session, model_id: int, wanted: Iterable[str]) -> WorkStatus:
