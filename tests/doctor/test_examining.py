@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from keeprate.doctor.examining import checks_for, examine
 from keeprate.doctor.finding import Check, Finding, Patient, State, error, ok
@@ -18,19 +18,16 @@ def halfway(_: Patient) -> Iterator[Finding]:
     raise LibraryOfflineError("The disk went away.", advice="Plug it in.")
 
 
-def buggy(_: Patient) -> Iterator[Finding]:
+def buggy(_: Patient) -> Iterable[Finding]:
     raise KeyError("nobody thought of it")
-    yield
 
 
-def unreadable(_: Patient) -> Iterator[Finding]:
+def unreadable(_: Patient) -> Iterable[Finding]:
     raise sqlite3.DatabaseError("file is not a database")
-    yield
 
 
-def refused(_: Patient) -> Iterator[Finding]:
+def refused(_: Patient) -> Iterable[Finding]:
     raise PermissionError(13, "Permission denied", "/closed")
-    yield
 
 
 def test_a_check_that_fails_keeps_no_other_from_being_made(patient: Patient) -> None:

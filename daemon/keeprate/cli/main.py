@@ -36,6 +36,7 @@ from keeprate.cli import (
     showing_status,
     steps,
     tray,
+    web,
 )
 from keeprate.cli.output import print_error
 from keeprate.errors import DiskFullError, KeeprateError
@@ -93,6 +94,7 @@ exchanging.register(app)
 daemon.register(app)
 service.register(app)
 doctor.register(app)
+web.register(app)
 jobs.register(app)
 logs.register(app)
 tray.register(app)
