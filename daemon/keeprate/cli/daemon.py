@@ -24,10 +24,12 @@ def run(
         typer.Option(help="Write the log into this file too; by default where neither terminal nor journal take it."),
     ] = None,
 ) -> None:
-    """Watch the libraries and do everything on its own, until Ctrl-C or SIGTERM."""
+    """Watch the libraries and do everything on its own, until Ctrl-C or SIGTERM; SIGHUP reads the settings again."""
+    from keeprate.api.server import ApiServer
     from keeprate.cli.log_output import set_up_log
     from keeprate.paths import expanded, locate_home
     from keeprate.service.daemon import run_daemon
+    from keeprate.web.page import add_page
 
     home = locate_home()
     set_up_log(
@@ -36,4 +38,4 @@ def run(
         file=None if log_file is None else expanded(log_file).absolute(),
         usual_file=home.log_file,
     )
-    run_daemon(home)
+    run_daemon(home, serve=lambda home, control: ApiServer(home, control, extend=[add_page]))

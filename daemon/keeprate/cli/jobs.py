@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 JobArgument = Annotated[str | None, typer.Argument(help="One job, such as `write`; default: all work.", metavar="JOB")]
 WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and say what came of it.")]
-TELLING = ("head.promoted", "head.kept")
-"""What somebody who waits for a job wants to hear besides how it ended."""
 
 LONGEST_PAUSE_S = 3650 * 86400.0
 WITHOUT_DAEMON = " No daemon runs now; it is noted for when one does."
@@ -199,32 +197,24 @@ def _run(job: str, *, wait: bool, as_json: bool, instead: str) -> None:
 
 
 def _followed(client: DaemonClient, job: str, asked_at: float, *, quiet: bool) -> Event:
-    """The event with which the run ends that began after it was asked for; what happens meanwhile is told.
+    """The event with which the run ends that began after it was asked for; what happens meanwhile is shown.
 
     Raises:
         DaemonNotRunningError: the daemon ended before.
     """
-    from keeprate.errors import DaemonNotRunningError
-
     began = False
     drawing = sys.stderr.isatty() and not quiet
-    for event in client.events(after=0):
-        if event.at < asked_at:
-            continue
-        of_job = event.data.get("job") == job
-        if event.name == "job.started" and of_job:
-            began = True
-        elif event.name == "job.progress" and of_job and drawing:
-            print(f"\r\x1b[K{printable(event.sentence)}", end="", file=sys.stderr, flush=True)
-        elif event.name in TELLING and began and not quiet:
-            _wipe(drawing)
-            say(event.sentence)
-        elif event.name in ("job.finished", "job.failed") and of_job and began:
-            _wipe(drawing)
-            return event
-    raise DaemonNotRunningError("The daemon ended before the job was done.", advice="`keeprate logs` says more.")
-
-
-def _wipe(drawing: bool) -> None:
-    if drawing:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    try:
+        for event in client.events(after=0):  # also what happened before we listened
+            if event.at < asked_at or event.data.get("job") != job:
+                continue
+            if event.name == "job.started":
+                began = True
+            elif event.name == "job.progress" and drawing:
+                print(f"\r\x1b[K{printable(event.sentence)}", end="", file=sys.stderr, flush=True)
+            elif began and (event.name == "job.failed" or (event.name == "job.finished" and not event.data.get("cut"))):
+                return event
+    finally:
+        if drawing:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    raise AssertionError("events end with an error")

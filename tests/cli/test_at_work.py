@@ -1,0 +1,165 @@
+"""Commands beside a daemon: it makes way, they do their work, and it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keeprate.cli import at_work
+from keeprate.errors import BusyError
+from keeprate.paths import locate_home
+from keeprate.steps.lock import hold_lock
+from support.api import serving
+from support.commands import COMMAND, answer, keeprate, run
+from support.photos import write_photos
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    root = tmp_path / "Photos"
+    write_photos(root, range(3))
+    keeprate("init", root)
+    return root
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@contextlib.contextmanager
+def another_command() -> Iterator[int]:
+    """A process that holds the work lock; its pid."""
+    code = (
+        "import sys\nfrom keeprate.paths import locate_home\nfrom keeprate.steps.lock import hold_lock\n"
+        "with hold_lock(locate_home().lock_file):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process.pid
+        process.communicate(b"")
+
+
+def test_a_daemon_at_work_makes_way(library: Path) -> None:
+    home = locate_home()
+    with serving() as there:
+        with hold_lock(home.lock_file):
+            waiting = started("scan")
+            wait_until(lambda: bool(there.control.asked), 20)
+            assert waiting.poll() is None, "the daemon is at the end of a batch only soon"
+        out, err = waiting.communicate(timeout=30)
+        asked = list(there.control.asked)
+    assert waiting.returncode == 0
+    assert out.startswith("Photos: 3 files, 3 new")
+    assert err.splitlines()[0] == "The daemon is at work and makes way; it goes on afterwards."
+    assert asked[0] == ("make_way", f"keeprate scan (process {waiting.pid})")
+    assert asked[-1] == ("catalog_changed",)
+
+
+def test_quiet_and_json_say_nothing_of_it(library: Path) -> None:
+    home = locate_home()
+    for flag in ("--quiet", "--json"):
+        with serving() as there, contextlib.ExitStack() as held:
+            held.enter_context(hold_lock(home.lock_file))
+            waiting = started("scan", flag)
+            wait_until(lambda control=there.control: bool(control.asked), 20)
+            held.close()
+            assert waiting.communicate(timeout=30)[1] == ""
+            assert waiting.returncode == 0
+
+
+def test_a_daemon_that_rests_is_only_told(library: Path) -> None:
+    with serving() as there:
+        done = run("scan")
+        assert there.control.asked == [("catalog_changed",)]
+    assert done.code == 0
+    assert "daemon" not in done.err
+
+
+def test_what_fails_is_told_too(library: Path) -> None:
+    with serving() as there:
+        assert run("scan", "--library", "none").code == 2
+        assert there.control.asked == [("catalog_changed",)]
+
+
+def test_another_command_is_not_waited_for(library: Path) -> None:
+    with serving() as there, another_command() as pid:
+        done = run("scan")
+        assert there.control.asked == []
+    assert (done.code, done.out) == (1, "")
+    assert f"Another keeprate is at work here (process {pid})." in done.err
+
+
+def test_a_daemon_that_says_nothing_is_given_up(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = locate_home()
+    monkeypatch.setattr(at_work, "UNANSWERED_S", 0.5)
+    with (
+        hold_lock(home.daemon_lock_file),
+        hold_lock(home.lock_file),
+        pytest.raises(BusyError, match=str(os.getpid())),
+        at_work.work_lock(home, quiet=False),
+    ):
+        pytest.fail("the lock is held")
+
+
+def test_a_daemon_that_does_not_let_go_is_given_up(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = locate_home()
+    monkeypatch.setattr(at_work, "PATIENCE_S", 1.5)
+    monkeypatch.setattr(at_work, "ASKED_AGAIN_AFTER_S", 0.4)
+    with serving() as there, hold_lock(home.lock_file):
+        with pytest.raises(BusyError), at_work.work_lock(home, quiet=True):
+            pytest.fail("the lock is held")
+        assert len(there.control.asked) > 1, "asked again: it may have taken the lock once more"
+
+
+def test_undo_keeps_the_daemon_from_writing_anew(library: Path) -> None:
+    write_photos(library / "keep", range(10, 14))
+    write_photos(library / "delete", range(20, 24), sharp=False)
+    keeprate("sync")
+    assert answer("status")["marks"]["standing"] > 0
+    with serving() as there:
+        assert run("undo", "--all", "--dry-run").code == 0
+        assert ("pause", "write", None) not in there.control.asked
+        done = keeprate("undo", "--all")
+        assert ("pause", "write", None) in there.control.asked
+    assert "A daemon writes no marks until `keeprate resume write`" in done
+    assert answer("status")["marks"]["standing"] == 0
+
+
+def test_undo_without_a_daemon_is_found_by_the_next(library: Path) -> None:
+    write_photos(library / "keep", range(10, 14))
+    write_photos(library / "delete", range(20, 24), sharp=False)
+    keeprate("sync")
+    keeprate("undo")
+    paused = {one["name"]: one["paused_until"] for one in answer("jobs", "list") if one["state"] == "paused"}
+    assert paused == {"write": None}
+    again = keeprate("write")
+    assert "A daemon goes on to write no marks by itself, until `keeprate resume write`." in again
+    assert answer("status")["marks"]["standing"] > 0, "asked for by hand they are written"
+    keeprate("undo")
+    assert "The job write is not paused any more." in keeprate("resume", "write")
+    assert "goes on to write no marks" not in keeprate("write")
+    keeprate("undo")
+    keeprate("resume")
+    assert "undo" not in keeprate("undo"), "nothing was taken back, so nothing is paused"
+    assert not [one for one in answer("jobs", "list") if one["state"] == "paused"]
+
+
+def test_a_changed_model_or_config_is_told(library: Path, tmp_path: Path) -> None:
+    (tmp_path / "More").mkdir()
+    with serving() as there:
+        assert "The running daemon does the rest." in keeprate("model", "activate", "builtin")
+        assert there.control.asked == [("catalog_changed",)]
+        assert "The running daemon watches it from now on." in keeprate("init", tmp_path / "More")
+        assert there.control.asked[-1] == ("reload",)
+        keeprate("config", "reload")
+        assert there.control.asked[1:] == [("reload",), ("reload",)]
+    assert "`keeprate sync` does the rest." in keeprate("model", "activate", "builtin")
+    assert run("config", "reload").code == 3
