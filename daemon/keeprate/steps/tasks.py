@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 
@@ -13,6 +13,8 @@ class EmbedTask:
     library: str | None = None
     only: tuple[str, ...] = ()
     """Content keys to try alone, one at a time (after a crash); empty: all that lack one."""
+    without: tuple[str, ...] = ()
+    """Content keys that are left out this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,36 @@ class GroupOutcome:
     """Why photos could not be compared this time; the next time tries again."""
 
 
-Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask | GroupTask
-Outcome = EmbedOutcome | TrainOutcome | WriteOutcome | UndoOutcome | LookAtOutcome | ReadMarksOutcome | GroupOutcome
+@dataclass(frozen=True, slots=True)
+class ThumbnailTask:
+    """Make the thumbnails that are missing."""
+
+    only: tuple[str, ...] = ()
+    """Content keys to try alone, one at a time (after a crash); empty: all that lack one."""
+    without: tuple[str, ...] = ()
+    """Content keys that are left out this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailOutcome:
+    made: int = 0
+    failed: int = 0
+    cancelled: bool = False
+    note: str = ""
+    """Why some were left for later, in one sentence."""
+
+
+Task = EmbedTask | TrainTask | WriteTask | UndoTask | LookAtTask | ReadMarksTask | GroupTask | ThumbnailTask
+Outcome = (
+    EmbedOutcome
+    | TrainOutcome
+    | WriteOutcome
+    | UndoOutcome
+    | LookAtOutcome
+    | ReadMarksOutcome
+    | GroupOutcome
+    | ThumbnailOutcome
+)
 _TASKS: dict[str, type[Task]] = {
     "embed": EmbedTask,
     "train": TrainTask,
@@ -198,11 +228,44 @@ _TASKS: dict[str, type[Task]] = {
     "look": LookAtTask,
     "marks": ReadMarksTask,
     "group": GroupTask,
+    "thumbnails": ThumbnailTask,
 }
 _OUTCOMES: dict[str, type[Outcome]] = {
     "embed": EmbedOutcome, "train": TrainOutcome, "write": WriteOutcome, "undo": UndoOutcome,
     "look": LookAtOutcome, "marks": ReadMarksOutcome, "group": GroupOutcome,
+    "thumbnails": ThumbnailOutcome,
 }  # fmt: skip
+
+
+def was_cut_short(outcome: Outcome) -> bool:
+    """Whether the worker stopped before all was done."""
+    return isinstance(outcome, EmbedOutcome | LookAtOutcome | ThumbnailOutcome) and outcome.cancelled
+
+
+def together(first: Outcome, second: Outcome) -> Outcome:
+    """What two workers did one after the other, the second with the whole task again, as one outcome.
+
+    Raises:
+        TypeError: such a task is never done in two goes.
+    """
+    match first, second:
+        case EmbedOutcome(), EmbedOutcome():
+            return EmbedOutcome(
+                embedded=first.embedded + second.embedded,
+                failed=first.failed + second.failed,
+                seconds=first.seconds + second.seconds,
+                device=second.device or first.device,
+                precision=second.precision or first.precision,
+                cancelled=second.cancelled,
+                looked=first.looked + second.looked,
+                note=second.note or first.note,
+            )
+        case LookAtOutcome(), LookAtOutcome():
+            return replace(second, embedded=first.embedded + second.embedded)
+        case ThumbnailOutcome(), ThumbnailOutcome():
+            return replace(second, made=first.made + second.made, failed=first.failed + second.failed)
+        case _:
+            raise TypeError(f"{type(first).__name__} and {type(second).__name__} cannot be added up")
 
 
 _MARKS = ("planned", "left_alone", "failures")

@@ -4,10 +4,15 @@
 `progress`, `working` (what it is about to touch, so that a crash can be pinned to it), then `done` or `failed`.
 It ends when its input does: with its parent, at the latest; on Linux the kernel sees to it, for one that hangs in a
 library hears nothing. Everything else that is printed goes to stderr.
+
+A task may ask for restraint (`background`): fewer threads and pauses between batches keep the process below
+`[jobs] max_cpu`. One that has grown above `[jobs] worker_memory` says so with its answer, and cuts a task short that
+another process can go on with.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -18,11 +23,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 from keeprate.catalog.connection import translated
 from keeprate.errors import KeeprateError
 from keeprate.paths import locate_home
+from keeprate.steps.restraint import MemoryLimit, Pacer, cores
 from keeprate.steps.session import Progress, Reporter, Session, open_session
 from keeprate.steps.tasks import (
     EmbedTask,
@@ -31,6 +38,7 @@ from keeprate.steps.tasks import (
     Outcome,
     ReadMarksTask,
     Task,
+    ThumbnailTask,
     TrainTask,
     UndoTask,
     WriteTask,
@@ -42,6 +50,12 @@ NICENESS = 10
 PARENT = "KEEPRATE_PARENT"
 """In the environment: the process id of who started the worker."""
 _PR_SET_PDEATHSIG = 1
+PACED = (EmbedTask, TrainTask, GroupTask, ThumbnailTask)
+"""What `[jobs] max_cpu` is about."""
+GOES_ON = (EmbedTask, LookAtTask, ThumbnailTask)
+"""Tasks that may be cut short: a second process takes up where the first stopped."""
+ENDS_BY_RAISING = (TrainTask, GroupTask)
+"""Tasks that ask nobody whether to stop, and store nothing before their end: telling how far they are ends them."""
 
 Working = Callable[[Sequence[str]], None]
 """Called with the content keys or paths that are about to be touched."""
@@ -76,7 +90,8 @@ class _Channel:
         self.send("working", subjects=list(subjects), thread=threading.get_ident())
 
     def progress(self, progress: Progress) -> None:
-        self.send("progress", step=progress.step, done=progress.done, total=progress.total, note=progress.note)
+        self.send("progress", step=progress.step, done=progress.done, total=progress.total, note=progress.note,
+                  device=_device())  # fmt: skip
 
     def begin(self) -> None:
         self._cancelled.clear()
@@ -112,6 +127,10 @@ def perform(task: Task, session: Session, working: Working) -> Outcome:
             from keeprate.steps.photos.grouping import group
 
             return group(session, task)
+        case ThumbnailTask():
+            from keeprate.steps.upkeep.making_thumbnails import make
+
+            return make(session, task, working)
         case ReadMarksTask():
             from keeprate.steps.marks.reading_marks import read
 
@@ -128,6 +147,77 @@ def _end_with_parent() -> None:
         os._exit(0)  # it died before we asked
 
 
+def _yield_the_disk() -> None:
+    """Everybody else's reads and writes go first; for work that nobody waits for."""
+    if sys.platform == "linux":
+        import psutil
+
+        with contextlib.suppress(psutil.Error, OSError):
+            psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def _device() -> str:
+    """Where the model computes, if one is loaded: asked without loading anything for it."""
+    module = sys.modules.get("keeprate.steps.photos.loaded_model")
+    return module.device_in_use() if module else ""
+
+
+def _release_gpu() -> None:
+    """Memory of the GPU that torch keeps for later is wanted by others, while a long task does not need it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+class _StoppedError(Exception):
+    """The task was cancelled underway; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Restraint:
+    """One task's way of being told to pause, to stop, and to make room for another process."""
+
+    channel: _Channel
+    task: Task
+    pacer: Pacer
+    memory: MemoryLimit
+
+    def progress(self, progress: Progress) -> None:
+        self.channel.progress(progress)
+        self.pacer.pause(self.channel.cancelled)
+        if isinstance(self.task, ENDS_BY_RAISING) and self.channel.cancelled():
+            raise _StoppedError
+
+    def cancelled(self) -> bool:
+        self.pacer.pause(self.channel.cancelled)
+        return self.channel.cancelled() or (
+            isinstance(self.task, GOES_ON) and self.memory.has_worked and self.memory.exceeded()
+        )
+
+    def working(self, subjects: Sequence[str]) -> None:
+        self.memory.working()
+        self.channel.working(subjects)
+
+
+def _do(message: dict[str, Any], channel: _Channel, memory: MemoryLimit | None) -> tuple[Outcome, MemoryLimit]:
+    """The task of a message; what is said about memory holds from the first task on."""
+    task = task_from(message["type"], message["task"])
+    background = bool(message.get("background"))
+    if background:
+        _yield_the_disk()
+    with open_session(locate_home()) as session:
+        jobs, embedding = session.config.jobs, session.config.embedding
+        memory = memory or MemoryLimit(jobs.worker_memory)
+        pacer = Pacer(jobs.max_cpu if background and isinstance(task, PACED) else 100)
+        threads = min(embedding.threads or cores(), pacer.threads)
+        restrained = session.config.model_copy(update={"embedding": embedding.model_copy(update={"threads": threads})})
+        restraint = _Restraint(channel, task, pacer, memory)
+        if not isinstance(task, EmbedTask | LookAtTask):
+            _release_gpu()
+        session = replace(session, config=restrained, reporter=Reporter(restraint.progress, restraint.cancelled))
+        return perform(task, session, restraint.working), memory
+
+
 def main() -> None:
     _end_with_parent()
     # The protocol keeps the real stdout for itself; whatever a library prints goes to stderr.
@@ -136,15 +226,15 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     channel = _Channel(sys.stdin, sink)
-    reporter = Reporter(channel.progress, channel.cancelled)
+    memory: MemoryLimit | None = None
     while True:
         message = channel.tasks.get()
         channel.begin()
         try:
-            task = task_from(message["type"], message["task"])
-            with open_session(locate_home(), reporter) as session:
-                outcome = perform(task, session, channel.working)
-            channel.send("done", outcome=to_values(outcome))
+            outcome, memory = _do(message, channel, memory)
+            channel.send("done", outcome=to_values(outcome), too_large=memory.exceeded(), device=_device())
+        except _StoppedError:
+            channel.send("stopped")
         except KeeprateError as error:
             channel.send("failed", kind=type(error).__name__, what=error.what, advice=error.advice,
                          path=None if error.path is None else str(error.path))  # fmt: skip

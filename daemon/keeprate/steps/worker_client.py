@@ -1,4 +1,4 @@
-"""The parent's side of the worker process: start it, give it tasks, survive its death."""
+"""The parent's side of the worker process: start it, give it tasks, replace it when too large, survive its death."""
 
 from __future__ import annotations
 
@@ -17,10 +17,22 @@ from typing import Any
 from keeprate import errors
 from keeprate.errors import KeeprateError
 from keeprate.paths import WORKSPACE_VARIABLES, expanded
+from keeprate.steps.memory import resident_bytes
 from keeprate.steps.session import Progress, Reporter
-from keeprate.steps.tasks import Outcome, ReadMarksTask, Task, WriteTask, outcome_from, task_kind, to_values
+from keeprate.steps.tasks import (
+    Outcome,
+    ReadMarksTask,
+    Task,
+    UndoTask,
+    WriteTask,
+    outcome_from,
+    task_kind,
+    to_values,
+    together,
+    was_cut_short,
+)
 
-CANCEL_GRACE_S = 3.0
+CANCEL_GRACE_S = 2.5
 """A worker that was asked to stop and has not after this long is killed: nothing can be lost by it."""
 HANGS_AFTER_S = 60.0
 """So long nobody needs for the marks of one file."""
@@ -28,6 +40,10 @@ TOOK_TOO_LONG = "it took too long"
 """The `ending` of a worker that announced what it touches, was not heard of again and had to be killed."""
 COMMAND = (sys.executable, "-m", "keeprate.steps.worker")
 _TICK_S = 0.1
+
+
+Tell = Callable[[str, str], object]
+"""Takes what becomes of the worker: the name of an event (`service.events`) and a sentence."""
 
 
 class WorkerCrashedError(KeeprateError):
@@ -40,15 +56,37 @@ class WorkerCrashedError(KeeprateError):
         self.subjects = subjects
         self.ending = ending
 
+    @property
+    def killed_by_others(self) -> bool:
+        """Whether somebody else ended it: the user, a system short of memory. Once is an accident, no photo's fault."""
+        return self.ending in ("SIGKILL", "SIGTERM")
+
+
+class WorkerStoppedError(WorkerCrashedError):
+    """The worker ended, or was ended, in the middle of a task because the task was cancelled."""
+
+    slug = "worker-stopped"
+
+    def __init__(self) -> None:
+        super().__init__((), "it was told to stop")
+        self.what = "The work was stopped before it was done."
+
 
 class WorkerClient:
-    """One worker process, started at the first task and kept until `close` or `close_if_idle`.
+    """One worker process, started at the first task and kept until `close`.
 
-    Used from one thread; `cancel` may be called from any.
+    Used from one thread, which must live as long as the worker: on Linux the kernel ends the worker with it. `cancel`,
+    and the properties, may be used from any.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, command: Sequence[str] = COMMAND, *, background: bool = False, tell: Tell = lambda _name, _sentence: None
+    ) -> None:
+        """`background`: nobody waits for it, so that `[jobs] max_cpu` holds."""
         self._command = command
+        self._background = background
+        self._tell = tell
+        self._device = ""
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._last_used = 0.0
@@ -60,13 +98,47 @@ class WorkerClient:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
+    @property
+    def memory(self) -> int:
+        """Resident bytes of the worker; 0 if there is none."""
+        pid = self.pid
+        return 0 if pid is None else resident_bytes(pid)
+
+    @property
+    def device(self) -> str:
+        """Where the worker's model computes; empty if it has none loaded."""
+        return self._device
+
     def run(self, task: Task, reporter: Reporter) -> Outcome:
-        """Have `task` done and return its outcome.
+        """Have `task` done and return its outcome. A worker that grew above its limit is replaced, underway if need be.
 
         Raises:
-            WorkerCrashedError: it died underway.
+            WorkerStoppedError: it was cancelled and nothing came of it.
+            WorkerCrashedError: the worker died underway.
             KeeprateError: it reported an error of ours.
         """
+        outcome, too_large = self._run_despite_accidents(task, reporter)
+        while too_large:
+            size = self.memory // 1_000_000
+            self._end()
+            self._tell("worker.recycled", f"The worker process had grown to {size} MB and was replaced.")
+            if reporter.cancelled() or not was_cut_short(outcome):
+                break
+            more, too_large = self._run_despite_accidents(task, reporter)
+            outcome = together(outcome, more)
+        return outcome
+
+    def _run_despite_accidents(self, task: Task, reporter: Reporter) -> tuple[Outcome, bool]:
+        """Once more, if somebody killed the worker while it had nothing in hand. Undoing tells counts, and is not."""
+        try:
+            return self._run_once(task, reporter)
+        except WorkerCrashedError as crash:
+            if crash.subjects or not crash.killed_by_others or reporter.cancelled() or isinstance(task, UndoTask):
+                raise
+            return self._run_once(task, reporter)
+
+    def _run_once(self, task: Task, reporter: Reporter) -> tuple[Outcome, bool]:
+        """The outcome, and whether the worker has become too large."""
         process = self._started()
         kind = task_kind(task)
         working: dict[int, tuple[str, ...]] = {}
@@ -83,23 +155,31 @@ class WorkerClient:
         watcher = threading.Thread(target=self._watch, args=(reporter, finished, hangs), daemon=True)
         watcher.start()
         try:
-            self._send({"type": kind, "task": to_values(task)})
+            self._send({"type": kind, "task": to_values(task), "background": self._background})
             assert process.stdout is not None  # noqa: S101 (we opened it as a pipe)
             for line in process.stdout:
                 self._ticks_silent = 0
                 message = json.loads(line)
                 match message["type"]:
                     case "progress":
+                        self._device = message.get("device", "")
                         reporter.progress(Progress(message["step"], message["done"], message["total"], message["note"]))
                     case "working":
                         working[message["thread"]] = tuple(message["subjects"])
                     case "done":
-                        return outcome_from(kind, message["outcome"])
+                        self._device = message.get("device", "")
+                        return outcome_from(kind, message["outcome"]), bool(message.get("too_large"))
+                    case "stopped":
+                        raise WorkerStoppedError
                     case "failed":
                         raise _error_from(message)
             subjects = tuple(dict.fromkeys(subject for subjects in working.values() for subject in subjects))
-            ending = _ending(process.wait())
-            raise WorkerCrashedError(subjects, TOOK_TOO_LONG if hung.is_set() else ending)
+            ended = _ending(process.wait())
+            if reporter.cancelled():
+                raise WorkerStoppedError
+            ending = TOOK_TOO_LONG if hung.is_set() else ended
+            self._tell("worker.crashed", f"The worker process died ({ending}).")
+            raise WorkerCrashedError(subjects, ending)
         finally:
             finished.set()
             self._last_used = time.monotonic()
@@ -116,6 +196,11 @@ class WorkerClient:
 
     def close(self) -> None:
         """End the worker, at once if need be."""
+        if self._process is not None:
+            self._end()
+            self._tell("worker.ended", "The worker process has ended.")
+
+    def _end(self) -> None:
         process = self._process
         if process is None:
             return
@@ -161,6 +246,7 @@ class WorkerClient:
                 cwd="/",
                 process_group=0,  # Ctrl-C is for the parent, which then cancels in order
             )
+            self._tell("worker.started", "The worker process has started.")
         return self._process
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -173,6 +259,7 @@ class WorkerClient:
 
     def _forget(self) -> None:
         process, self._process = self._process, None
+        self._device = ""
         if process is not None:
             for stream in (process.stdin, process.stdout):
                 if stream is not None:

@@ -163,12 +163,14 @@ def _look_at(session: Session, worker: WorkerClient, paths: Sequence[str]) -> Lo
         try:
             outcome = _looked_at(session, worker, LookAtTask(asked))
         except WorkerCrashedError as crash:
-            if not crash.subjects:
+            if not crash.subjects or session.reporter.cancelled():
                 raise
             for path in crash.subjects:
                 try:
-                    embedded += _looked_at(session, worker, LookAtTask((path,), alone=True)).embedded
+                    embedded += _alone(session, worker, path)
                 except WorkerCrashedError as alone:
+                    if session.reporter.cancelled():
+                        raise
                     killers[path] = f"decoding it killed the worker process ({alone.ending})"
             continue
         found = dict(zip(asked, zip(outcome.content_keys, outcome.reasons, strict=True), strict=True))
@@ -179,6 +181,17 @@ def _look_at(session: Session, worker: WorkerClient, paths: Sequence[str]) -> Lo
             embedded=embedded + outcome.embedded,
         )
     raise WorkerCrashedError((), f"{MAX_CRASHES} times in one run")
+
+
+def _alone(session: Session, worker: WorkerClient, path: str) -> int:
+    """Look at one file with nothing beside it; once more if others killed the worker. Returns how many new vectors."""
+    task = LookAtTask((path,), alone=True)
+    try:
+        return _looked_at(session, worker, task).embedded
+    except WorkerCrashedError as crash:
+        if not crash.killed_by_others or session.reporter.cancelled():
+            raise
+        return _looked_at(session, worker, task).embedded
 
 
 def _looked_at(session: Session, worker: WorkerClient, task: LookAtTask) -> LookAtOutcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keeprate.catalog import runs
-from keeprate.errors import UsageError
+from keeprate.errors import KeeprateError, UsageError
 from keeprate.steps.heads.retraining import missing_labels
 from keeprate.steps.labels.shots import label_counts
 from keeprate.steps.session import Progress, Session
@@ -65,7 +65,11 @@ def train_heads(
         session.reporter.progress(Progress("train", 0, None, name))
         run = runs.begin(session.catalog, "train")
         task = TrainTask(name, wishes.threshold, wishes.force, wishes.keepers_lost, wishes.prior)
-        outcome = worker.run(task, session.reporter)
+        try:
+            outcome = worker.run(task, session.reporter)
+        except KeeprateError:
+            runs.forget(session.catalog, run)
+            raise
         assert isinstance(outcome, TrainOutcome)  # noqa: S101 (the worker answers in kind)
         if outcome.trained:
             runs.finish(session.catalog, run, f"{name}: {outcome.reason}", outcome.labels)

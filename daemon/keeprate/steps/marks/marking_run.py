@@ -15,8 +15,6 @@ MAX_CRASHES = 20
 """More crashes than this in one run are not about single photos."""
 MARK, OPEN = "mark", "open"
 """What problems are called: of a photo that cannot be marked, of one that can but must not be decoded for it."""
-FROM_OUTSIDE = ("SIGKILL", "SIGTERM", TOOK_TOO_LONG)
-"""The user, too little memory, a server that does not answer: hardly ever the fault of what the worker had in hand."""
 
 
 def write_all(
@@ -36,7 +34,7 @@ def write_all(
         except WorkerCrashedError as crash:
             if not crash.subjects or session.reporter.cancelled():
                 raise
-            if crash.ending in FROM_OUTSIDE:
+            if _from_outside(crash):
                 killed_at.update(crash.subjects)
                 if max(killed_at[subject] for subject in crash.subjects) < 2:
                     continue  # once is an accident
@@ -47,6 +45,11 @@ def write_all(
                 problems.clear_overcome(session.catalog, (MARK, OPEN))
             return outcome
     raise WorkerCrashedError((), f"{MAX_CRASHES} times in one run")
+
+
+def _from_outside(crash: WorkerCrashedError) -> bool:
+    """The user, too little memory, a server that does not answer: hardly ever the fault of what was in hand."""
+    return crash.killed_by_others or crash.ending == TOOK_TOO_LONG
 
 
 def _without_the_killer(session: Session, task: WriteTask, crash: WorkerCrashedError) -> WriteTask:
@@ -69,7 +72,7 @@ def _without_the_killer(session: Session, task: WriteTask, crash: WorkerCrashedE
 def _blame(session: Session, step: str, photos: dict[str, str], reason: str, crash: WorkerCrashedError) -> None:
     """Leave photos out until they change; if it may be no fault of theirs, not before a second run says the same."""
     for path, key in photos.items():
-        final = crash.ending not in FROM_OUTSIDE or problems.is_known(session.catalog, step, path)
+        final = not _from_outside(crash) or problems.is_known(session.catalog, step, path)
         _record(session, step, [path], reason, content_key=key, final=final)
 
 

@@ -190,6 +190,8 @@ def _read(session: Session, worker: WorkerClient, library: LibraryConfig, unread
     """Have everything read, however many files crash the metadata library."""
     total = ReadMarksOutcome()
     crashes = 0
+    killed_at: set[str] = set()
+    """Files in hand when the worker died: twice the same is no accident."""
     waiting = unread
     session.reporter.progress(Progress(STEP, 0, len(unread), library.name))
     while waiting and not session.reporter.cancelled():
@@ -206,11 +208,14 @@ def _read(session: Session, worker: WorkerClient, library: LibraryConfig, unread
             crashes += 1
             if not crash.subjects or session.reporter.cancelled() or crashes > MAX_CRASHES:
                 raise
-            _leave_out(session, library, crash, {one.path: one.signature for one in some})
+            accident = crash.killed_by_others and not killed_at & set(crash.subjects)
+            killed_at.update(crash.subjects)
+            if not accident:
+                _leave_out(session, library, crash, {one.path: one.signature for one in some})
+                total = replace(total, failed=total.failed + 1)
             waiting = [
                 one for one in some if user_marks.signature_at(session.catalog, one.path) != one.signature
             ] + waiting[READ_TOGETHER:]
-            total = replace(total, failed=total.failed + 1)
             continue
         assert isinstance(outcome, ReadMarksOutcome)  # noqa: S101 (the worker answers in kind)
         total = ReadMarksOutcome(total.read + outcome.read, total.failed + outcome.failed, outcome.cancelled)

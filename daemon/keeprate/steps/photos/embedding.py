@@ -20,7 +20,8 @@ from keeprate.embedding.pipeline import Batch, WorkItem, embed_pictures
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.steps.marks.in_hand import InHand
-from keeprate.steps.photos.loaded_model import cores, load_active_model, new_embeddings
+from keeprate.steps.photos.loaded_model import load_active_model, new_embeddings
+from keeprate.steps.restraint import cores
 from keeprate.steps.session import Progress, Session
 from keeprate.steps.tasks import EmbedOutcome, EmbedTask
 from keeprate.steps.worker import Working
@@ -68,8 +69,9 @@ def embed(session: Session, task: EmbedTask, working: Working) -> EmbedOutcome:
 
 def _wanted(session: Session, model: models.Model, task: EmbedTask) -> list[Wanted]:
     rows = embeddings.wanted(session.catalog, model.id, SIGNALS_VERSION, task.library, looks_version=TECHNICAL_VERSION)
-    chosen = set(task.only)
-    return [row for row in rows if row[0] in chosen] if chosen else rows
+    if task.only or task.without:
+        rows = [row for row in rows if row[0] not in task.without and (not task.only or row[0] in task.only)]
+    return rows
 
 
 @dataclass(slots=True)

@@ -29,21 +29,28 @@ RANKED = (BurstKind.BURST, BurstKind.DUPLICATES)
 
 def group_all(session: Session, worker: WorkerClient, library: str | None = None) -> GroupOutcome:
     """Compare what is new; costs a query where nothing is. A worker that dies ends only this step."""
-    model = models.active(session.catalog)
-    waiting = sum(
-        bursts.count_uncompared(session.catalog, one.name, model.id, TECHNICAL_VERSION)
-        for one in session.libraries(library)
-    )
+    waiting = to_compare(session, library)
     if waiting == 0:
         return GroupOutcome()
     try:
         outcome = worker.run(GroupTask(library), session.reporter)
     except WorkerCrashedError as crash:
+        if session.reporter.cancelled():
+            raise
         failed = f"{waiting} photos were not compared with the others, the next run tries again: {crash.what}"
         log.error("%s", failed)
         return GroupOutcome(failed=failed)
     assert isinstance(outcome, GroupOutcome)  # noqa: S101 (the worker answers in kind)
     return outcome
+
+
+def to_compare(session: Session, library: str | None = None) -> int:
+    """How many photos wait for the group step."""
+    model = models.active(session.catalog)
+    return sum(
+        bursts.count_uncompared(session.catalog, one.name, model.id, TECHNICAL_VERSION)
+        for one in session.libraries(library)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -18,6 +17,7 @@ from keeprate.embedding.pipeline import PictureResult
 from keeprate.errors import ModelError
 from keeprate.pictures.technical import TECHNICAL_VERSION
 from keeprate.steps.marks.verifying import verify_imported
+from keeprate.steps.restraint import cores
 from keeprate.steps.session import Progress, Session
 
 _loaded: dict[tuple[str, str | None, str, str, int], tuple[Embedder, FileNameEncoder | None]] = {}
@@ -85,9 +85,9 @@ def load_active_model(session: Session, working: Callable[[Sequence[str]], None]
     return loaded
 
 
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def device_in_use() -> str:
+    """Where the loaded model computes; empty while none is loaded."""
+    return next((embedder.device for embedder, _ in _loaded.values()), "")
 
 
 def new_embeddings(results: Sequence[PictureResult], file_names: FileNameEncoder | None = None) -> list[NewEmbedding]:

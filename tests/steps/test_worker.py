@@ -1,0 +1,297 @@
+"""The real worker process: replaced when too large, stopped when asked, restrained when nobody waits for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from keeprate.catalog import embeddings, models, problems
+from keeprate.config.load import load_config
+from keeprate.steps import memory
+from keeprate.steps.photos.embedding_run import embed_all
+from keeprate.steps.photos.scanning import scan
+from keeprate.steps.restraint import cores
+from keeprate.steps.session import Progress, Reporter, Session
+from keeprate.steps.tasks import (
+    EmbedOutcome,
+    EmbedTask,
+    GroupTask,
+    LookAtOutcome,
+    LookAtTask,
+    Outcome,
+    Task,
+    TrainTask,
+)
+from keeprate.steps.worker_client import WorkerClient, WorkerStoppedError
+from support.photos import write_photos
+from support.waiting import wait_until
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def tell(told: list[str]) -> Callable[[str, str], object]:
+    return lambda name, _sentence: told.append(name)
+
+
+def set_config(session: Session, text: str) -> None:
+    config = session.home.config_file
+    config.write_text(f"{config.read_text()}\n{text}\n")
+    load_config(config)  # it makes sense
+
+
+def count(session: Session) -> int:
+    return embeddings.count_embedded(session.catalog, models.active(session.catalog).id)
+
+
+def run_in(tmp_path: Path, *before: str) -> list[str]:
+    """The command of the real worker, with these lines run before it begins."""
+    script = tmp_path / "worker.py"
+    script.write_text("\n".join([*before, "from keeprate.steps import worker", "worker.main()", ""]))
+    return [sys.executable, str(script)]
+
+
+def test_a_worker_above_its_limit_gives_its_place_to_another(
+    session: Session, root: Path, tmp_path: Path, told: list[str], tell: Callable[[str, str], object]
+) -> None:
+    # a limit of 300 bytes and nothing granted above it: each process gets one batch done
+    greedy = run_in(
+        tmp_path, "from keeprate.steps import restraint", "restraint.HEADROOM = 0", "restraint.MEGABYTE = 1"
+    )
+    set_config(session, "[jobs]\nworker_memory = 300\n[embedding]\nthreads = 1")
+    write_photos(root, range(24))
+    scan(session)
+    client = WorkerClient(greedy, tell=tell)
+    try:
+        outcome = embed_all(session, client)
+        assert (outcome.embedded, outcome.failed, outcome.cancelled) == (24, 0, False)
+        assert count(session) == 24
+        assert told.count("worker.recycled") >= 2
+        paths = tuple(str(path) for path in write_photos(tmp_path / "elsewhere", range(100, 116)))
+        looked = client.run(LookAtTask(paths), Reporter())
+        assert isinstance(looked, LookAtOutcome)
+        assert (looked.embedded, looked.cancelled) == (16, False)
+        assert all(looked.content_keys)
+        assert not any(looked.reasons)
+    finally:
+        client.close()
+    assert told.count("worker.started") >= 4
+
+
+def test_a_worker_of_common_size_is_kept(
+    session: Session, root: Path, told: list[str], tell: Callable[[str, str], object]
+) -> None:
+    write_photos(root, range(24))
+    scan(session)
+    client = WorkerClient(tell=tell)
+    try:
+        embed_all(session, client)
+        assert 20e6 < client.memory < 1e9
+        assert client.device == "cpu"
+        assert told == ["worker.started"]
+    finally:
+        client.close()
+    assert told == ["worker.started", "worker.ended"]
+    assert (client.memory, client.device, client.pid) == (0, "", None)
+
+
+SLOW = (
+    "import time",
+    "from keeprate.embedding import pipeline",
+    "look = pipeline._Run._look",
+    "pipeline._Run._look = lambda run, item: (time.sleep(0.05), look(run, item))[1]",
+)
+"""Pictures that take a while each."""
+STUCK = (
+    "import time",
+    "from keeprate.steps.heads import training",
+    "from keeprate.steps.photos import grouping",
+    "training.train = grouping.group = lambda session, task: time.sleep(1000)",
+)
+
+
+def stopped_within(client: WorkerClient, task: Task, after: Callable[[Progress], bool]) -> tuple[float, Outcome | None]:
+    """Cancel the task as soon as its progress is such; how long it took to end, and its outcome if it had one."""
+    asked_at: list[float] = []
+
+    def progress(made: Progress) -> None:
+        if after(made) and not asked_at:
+            asked_at.append(time.monotonic())
+
+    outcome = None
+    with contextlib.suppress(WorkerStoppedError):
+        outcome = client.run(task, Reporter(progress, lambda: bool(asked_at)))
+    return time.monotonic() - asked_at[0], outcome
+
+
+def test_embedding_stops_at_the_next_batch(session: Session, root: Path, tmp_path: Path) -> None:
+    write_photos(root, range(200))
+    scan(session)
+    client = WorkerClient(run_in(tmp_path, *SLOW))
+    try:
+        seconds, outcome = stopped_within(client, EmbedTask(), lambda made: made.done > 0)
+        assert isinstance(outcome, EmbedOutcome)
+        assert outcome.cancelled
+        assert 0 < outcome.embedded < 200
+        assert count(session) == outcome.embedded
+        assert seconds < 3
+        assert client.pid is not None, "the worker lives on"
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("task", [TrainTask("keep"), GroupTask()])
+def test_what_does_not_listen_is_killed_in_time(session: Session, tmp_path: Path, task: Task) -> None:
+    client = WorkerClient(run_in(tmp_path, *STUCK))
+    asked = threading.Event()
+    starting = threading.Timer(2.0, asked.set)
+    starting.start()
+    began = time.monotonic()
+    with pytest.raises(WorkerStoppedError):
+        client.run(task, Reporter(cancelled=asked.is_set))
+    assert time.monotonic() - began < 2.0 + 3.0
+    assert client.pid is None
+
+
+def test_training_stops_where_it_tells_how_far_it_is(session: Session, tmp_path: Path) -> None:
+    endless = (
+        "import time",
+        "from keeprate.steps.heads import training",
+        "from keeprate.steps.session import Progress",
+        "def train(session, task):",
+        "    while True:",
+        "        time.sleep(0.02)",
+        "        session.reporter.progress(Progress('train', 1, 100, task.head))",
+        "training.train = train",
+    )
+    client = WorkerClient(run_in(tmp_path, *endless))
+    try:
+        seconds, outcome = stopped_within(client, TrainTask("keep"), lambda made: made.step == "train")
+        assert outcome is None
+        assert seconds < 2
+        assert client.pid is not None, "it was not killed for that"
+    finally:
+        client.close()
+
+
+class Killed(WorkerClient):
+    """A real worker that somebody kills as soon as it has photos in hand, so many times."""
+
+    def __init__(self, times: int, command: list[str]) -> None:
+        super().__init__(command)
+        self.left = times
+
+    def run(self, task: Task, reporter: Reporter) -> Outcome:
+        def progress(made: Progress) -> None:
+            if made.done and self.left and self.pid:
+                self.left -= 1
+                os.kill(self.pid, signal.SIGKILL)
+            reporter.progress(made)
+
+        return super().run(task, Reporter(progress, reporter.cancelled))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_whoever_kills_the_worker_makes_no_photo_a_bad_one(
+    session: Session, root: Path, tmp_path: Path, times: int
+) -> None:
+    write_photos(root, range(16))
+    scan(session)
+    client = Killed(times, run_in(tmp_path, *SLOW))
+    try:
+        outcome = embed_all(session, client)
+    finally:
+        client.close()
+    assert client.left == 0
+    assert count(session) == 16
+    assert outcome.embedded == 16
+    assert problems.count(session.catalog) == 0
+
+
+def test_a_photo_that_always_takes_all_memory_is_left_alone_in_the_end(
+    session: Session, root: Path, tmp_path: Path
+) -> None:
+    photos = write_photos(root, range(10))
+    scan(session)
+    deadly = (
+        "import os, signal",
+        "from keeprate.embedding import pipeline",
+        "look = pipeline._Run._look",
+        "def deadly(run, item):",
+        f"    if item.path.name == {photos[4].name!r}: os.kill(os.getpid(), signal.SIGKILL)",
+        "    return look(run, item)",
+        "pipeline._Run._look = deadly",
+    )
+    deaths: list[str] = []
+    client = WorkerClient(run_in(tmp_path, *deadly), tell=lambda name, _: deaths.append(name))
+    try:
+        embed_all(session, client)
+        assert count(session) == 9
+        assert [one.path for one in problems.latest(session.catalog)] == [str(photos[4])]
+        assert problems.paths_of(session.catalog, "embed") == set(), "it may have been an accident"
+        embed_all(session, client)
+        assert problems.paths_of(session.catalog, "embed") == {str(photos[4])}
+        died = deaths.count("worker.crashed")
+        embed_all(session, client)
+        assert deaths.count("worker.crashed") == died, "not tried again"
+    finally:
+        client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("percent", [25, 50])
+def test_work_in_the_background_keeps_its_share_of_the_processor(
+    session: Session, root: Path, tmp_path: Path, percent: int
+) -> None:
+    set_config(session, f"[jobs]\nmax_cpu = {percent}")
+    write_photos(root, range(30))
+    for number in range(100):  # enough for ten seconds whatever the machine
+        write_photos(root / f"{number:02d}", range(1000 + 30 * number, 1030 + 30 * number))
+    scan(session)
+    client = WorkerClient(background=True)
+    done = threading.Event()
+    working = threading.Event()
+    thread = threading.Thread(
+        target=lambda: client.run(EmbedTask(), Reporter(lambda made: working.set() if made.done else None, done.is_set))
+    )
+    thread.start()
+    try:
+        assert working.wait(60)
+        process = psutil.Process(client.pid)
+        if sys.platform == "linux":
+            assert process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
+        before, began = process.cpu_times(), time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 10 or not thread.is_alive(), 15)
+        assert thread.is_alive(), "there was not enough to do"
+        after, seconds = process.cpu_times(), time.monotonic() - began
+        used = after.user + after.system - before.user - before.system
+        assert used <= 1.1 * cores() * percent / 100 * seconds
+        assert used > 0.1 * cores() * percent / 100 * seconds, "it worked at all"
+    finally:
+        done.set()
+        thread.join()
+        client.close()
+
+
+def test_a_process_knows_how_large_it_is_and_gives_back_what_it_does_not_need() -> None:
+    empty = memory.resident_bytes()
+    small = [bytes(1000) for _ in range(100_000)]  # below malloc's own limit for giving back at once
+    full = memory.resident_bytes()
+    assert full - empty > 80e6
+    assert abs(full - psutil.Process().memory_info().rss) < 20e6
+    small.clear()
+    memory.give_back()
+    assert memory.resident_bytes() < empty + 0.3 * (full - empty)
+    assert memory.resident_bytes(2**22 + 1) == 0, "no such process"
