@@ -80,7 +80,7 @@ def list_jobs(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(now.jobs)
         return
-    show_jobs(now.jobs, all_of_them=True)
+    show_jobs(now.jobs, brief=False)
     if not now.daemon.running:
         say("\nThe daemon is not running; this is what is remembered of it.")
 

@@ -64,7 +64,7 @@ def set_up_log(
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for chatty in ("apscheduler", "watchdog", "uvicorn", "asyncio", "httpx2", "PIL"):
+    for chatty in ("apscheduler", "watchdog", "uvicorn", "asyncio", "httpx2", "PIL", "tzlocal"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk or a closed terminal costs lines of the log, and nothing else
     return file

@@ -13,27 +13,41 @@ if TYPE_CHECKING:
     from keeprate.service.control import JobStatus, Live
 
 
-def show_jobs(jobs: Sequence[JobStatus], *, all_of_them: bool) -> None:
-    """Print them; if not `all_of_them`, only those that have something to tell."""
-    from rich.table import Table
+def show_jobs(jobs: Sequence[JobStatus], *, brief: bool) -> None:
+    """Print them; `brief`: a line each, and only those that have something to tell."""
+    from rich.table import Column, Table
 
-    shown = [one for one in jobs if all_of_them or one.last_finished_at is not None or one.state != "idle"]
-    if not shown:
-        return
     now = time.time()
-    table = Table("Job", "Last", "What came of it", "Next", box=None, header_style="bold")
-    for one in shown:
-        outcome = f"failed: {one.last_outcome}" if one.last_failed else one.last_outcome
-        table.add_row(one.name, _moment(one.last_finished_at, now), printable(outcome), printable(_next(one, now)))
+    table = Table(
+        Column("Job", no_wrap=True),
+        Column("Last", no_wrap=True),
+        Column("What came of it", no_wrap=brief, overflow="ellipsis" if brief else "fold", ratio=3),
+        Column("Next", no_wrap=brief, overflow="ellipsis" if brief else "fold", ratio=2),
+        box=None, header_style="bold", pad_edge=False, expand=True,
+    )  # fmt: skip
+    for one in jobs:
+        if not brief or has_something_to_tell(one):
+            outcome = f"failed: {one.last_outcome}" if one.last_failed else one.last_outcome
+            table.add_row(one.name, _moment(one.last_finished_at, now), printable(outcome), printable(_next(one, now)))
     print_table(table)
 
 
+def has_something_to_tell(job: JobStatus) -> bool:
+    return job.last_finished_at is not None or job.state != "idle"
+
+
 def _next(job: JobStatus, now: float) -> str:
-    if job.state == "idle":
-        if job.next_at is not None:
+    match job.state:
+        case "idle" if job.next_at is not None:
             return _moment(job.next_at, now)
-        return job.why or "when there is work"
-    return job.why or job.state
+        case "idle":
+            return "when there is work"
+        case "paused":
+            return "paused until " + (_moment(job.paused_until, now) or "resumed")
+        case "running":
+            return f"runs: {job.why}"
+        case _:
+            return job.why
 
 
 def _moment(at: float | None, now: float) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from keeprate.cli.output import HeadOption, JsonOption, print_json, print_table, printable, say
 from keeprate.cli.running_daemon import daemon_of
-from keeprate.cli.showing_jobs import daemon_lines, show_jobs
+from keeprate.cli.showing_jobs import daemon_lines, has_something_to_tell, show_jobs
 
 if TYPE_CHECKING:
     from keeprate.learning.metrics import Metrics
@@ -131,9 +131,9 @@ def _show_daemon(now: Status) -> None:
         say(f"Daemon    running (process {now.daemon.pid}), and does not answer")
     else:
         say("Daemon    not running")
-    if any(one.last_finished_at is not None or one.state != "idle" for one in now.jobs):
+    if any(map(has_something_to_tell, now.jobs)):
         say("")
-        show_jobs(now.jobs, all_of_them=False)
+        show_jobs(now.jobs, brief=True)
 
 
 def summary(heads: tuple[HeadStatus, ...]) -> Iterator[str]:

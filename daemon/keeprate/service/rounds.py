@@ -169,7 +169,8 @@ class Rounds:
             self._failed(job, error)
             return None
         if why is None:
-            self._overcome(name)
+            if name in self._failures:
+                self._overcome(name)
             self._be_idle(job)
             return None
         wait_s = self._not_before.get(name, 0.0) - desk.clocks.steady()
@@ -232,18 +233,21 @@ class Rounds:
             return None
         finally:
             self._running = None
-        self._succeeded(job, done, started_at)
+        self._succeeded(job, done, started_at, asked=asked)
         if asked and done.cut:
             self.ask(job.name, why)  # it made way; it is not forgotten
         return done
 
-    def _succeeded(self, job: Job, done: Done, started_at: float) -> None:
+    def _succeeded(self, job: Job, done: Done, started_at: float, *, asked: bool) -> None:
         desk = self._desk
         if not done.cut or done.did_something:
             self._overcome(job.name)
+            if done.attention:
+                self.board.attention(job.name, done.attention)
         record = None
         if done.did_something:
             record = self._remember(job.name, started_at, done.sentence, failed=False)
+        if done.did_something or asked:  # who asked may wait for it
             sentence = f"{JOB_TITLES[job.name]}: {done.sentence}"
             desk.events.tell("job.finished", sentence, level=logging.DEBUG, job=job.name, cut=done.cut)
         self.board.end(job.name, record=record)
