@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,14 +73,19 @@ def ask_again_after(jobs: JobsConfig, now: datetime) -> timedelta:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """Seconds of processor time used since the machine started."""
+class ProcessorUse:
+    """Seconds of processor time used until a moment. Linux leaves out what programs of low priority compute."""
 
     at: float
     by_all: float
-    """All cores, without programs of low priority where the system tells them apart."""
     by_us: float
-    """What of it was used by this process and its children."""
+    """What of it this process and its children used."""
+
+
+def share_of_others(earlier: ProcessorUse, later: ProcessorUse, *, cores: int) -> float:
+    """0–1: how much of all cores was used between two moments, but not by us."""
+    used = (later.by_all - earlier.by_all) - (later.by_us - earlier.by_us)
+    return min(1.0, max(0.0, used / ((later.at - earlier.at) * cores)))
 
 
 class ThisMachine:
@@ -96,18 +102,15 @@ class ThisMachine:
         """Known of X displays only; False elsewhere."""
         if not os.environ.get("DISPLAY") or shutil.which("xprop") is None:
             return False
-        window = _xprop("-root", "-notype", "_NET_ACTIVE_WINDOW").rpartition("#")[2].strip()
-        if not window.startswith("0x") or window == "0x0":
-            return False
-        return "_NET_WM_STATE_FULLSCREEN" in _xprop("-id", window, "-notype", "_NET_WM_STATE")
+        said = _xprop("-root", "-notype", "_NET_ACTIVE_WINDOW")
+        window = next(iter(re.findall(r"0x[0-9a-f]+", said)), "0x0")  # some window managers name a second one
+        return window != "0x0" and "_NET_WM_STATE_FULLSCREEN" in _xprop("-id", window, "-notype", "_NET_WM_STATE")
 
     def share_of_others(self) -> float:
         """Over the next second."""
-        earlier = _look()
+        earlier = processor_use()
         time.sleep(LOOK_S)
-        later = _look()
-        others = (later.by_all - earlier.by_all) - (later.by_us - earlier.by_us)
-        return min(1.0, max(0.0, others / ((later.at - earlier.at) * (psutil.cpu_count() or 1))))
+        return share_of_others(earlier, processor_use(), cores=psutil.cpu_count() or 1)
 
 
 def discharges(supplies: Path) -> bool:
@@ -144,21 +147,23 @@ def _xprop(*arguments: str) -> str:
     return done.stdout
 
 
-def _look() -> _Look:
+def processor_use() -> ProcessorUse:
+    """As it is now."""
+    all_of_us = [psutil.Process()]
+    all_of_us += all_of_us[0].children(recursive=True)
+    by_us = sum(_counted(process) for process in all_of_us)
     times = psutil.cpu_times()
-    return _Look(time.monotonic(), times.user + times.system, _used_by_us())
+    return ProcessorUse(time.monotonic(), times.user + times.system, by_us)
 
 
-def _used_by_us() -> float:
-    """What this process and its children have added to `user` and `system`.
+def _counted(process: psutil.Process) -> float:
+    """What a process has added to `user` and `system` of all.
 
-    Linux counts the user time of niced programs apart, as `nice`; their system time is in `system` with all others'.
+    Linux counts the user time of programs of low priority apart, but their system time with everybody's.
     """
-    ours = psutil.Process()
-    used = 0.0
-    for process in (ours, *ours.children(recursive=True)):
-        with contextlib.suppress(psutil.Error):  # it has just ended
-            times = process.cpu_times()
-            niced = sys.platform == "linux" and process.nice() > 0
-            used += times.system + (0.0 if niced else times.user)
-    return used
+    try:
+        times = process.cpu_times()
+        is_apart = sys.platform == "linux" and process.nice() > 0
+    except psutil.Error:  # it has just ended
+        return 0.0
+    return float(times.system + (0.0 if is_apart else times.user))

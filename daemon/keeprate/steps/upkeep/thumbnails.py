@@ -24,7 +24,7 @@ from keeprate.steps.tasks import ThumbnailOutcome, ThumbnailTask
 from keeprate.steps.worker_client import WorkerClient, WorkerStoppedError
 
 KEPT = 100_000
-"""Photos that have a thumbnail at most: the newest ones. At some 15 KB each that is 1.5 GB (decision 0095)."""
+"""Photos that have a thumbnail at most: the newest ones. At 10 to 15 KB each that is 1.5 GB (decision 0095)."""
 STEP = "thumbnail"
 """What problems of this step are called."""
 SUFFIX = ".webp"
