@@ -208,8 +208,8 @@ def display() -> Iterator[str]:
 @pytest.mark.parametrize("more", [(), (0,)], ids=["one window", "as some window managers say it"])
 def test_a_window_that_fills_the_screen(display: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("Xlib")
-    from Xlib import X, Xatom
-    from Xlib.display import Display
+    from Xlib import X, Xatom  # type: ignore[import-untyped]
+    from Xlib.display import Display  # type: ignore[import-untyped]
 
     monkeypatch.setenv("DISPLAY", display)
     machine = ThisMachine()

@@ -93,10 +93,10 @@ class ThisMachine:
 
     def on_battery(self) -> bool:
         """Whether it runs on battery; False where that cannot be known."""
-        if sys.platform == "linux":
-            return discharges(_POWER_SUPPLIES)
-        battery = psutil.sensors_battery()
-        return battery is not None and battery.power_plugged is False
+        if sys.platform != "linux":
+            battery = psutil.sensors_battery()
+            return battery is not None and battery.power_plugged is False
+        return discharges(_POWER_SUPPLIES)
 
     def screen_is_filled(self) -> bool:
         """Known of X displays only; False elsewhere."""

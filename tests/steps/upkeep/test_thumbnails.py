@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from keeprate.pictures.content_key import content_key
 from keeprate.steps.labels.forgetting import forget
 from keeprate.steps.photos.embedding_run import embed_all
 from keeprate.steps.photos.scanning import scan
-from keeprate.steps.session import Reporter, Session
+from keeprate.steps.session import Progress, Reporter, Session
 from keeprate.steps.tasks import Outcome, Task, ThumbnailTask
 from keeprate.steps.upkeep import thumbnails
 from keeprate.steps.upkeep.thumbnails import ThumbnailsOutcome, make_thumbnails, thumbnail
@@ -182,10 +183,9 @@ class FragileWorker(WorkerClient):
     def run(self, task: Task, reporter: Reporter) -> Outcome:
         assert isinstance(task, ThumbnailTask)
 
-        def working(subjects: object) -> None:
-            found = tuple(subjects)  # type: ignore[arg-type]
-            if self._poison & set(found):
-                raise WorkerCrashedError(found, self._ending)
+        def working(subjects: Sequence[str]) -> None:
+            if self._poison & set(subjects):
+                raise WorkerCrashedError(tuple(subjects), self._ending)
 
         return perform(task, self._session, working)
 
@@ -215,7 +215,7 @@ def test_stopping_between_batches_keeps_what_is_made(session: Session, root: Pat
 def test_in_the_worker_process(session: Session, root: Path) -> None:
     write_photos(root / "new", range(4))
     look(session)
-    seen = []
+    seen: list[Progress] = []
     with worker() as client:
         told = replace(session, reporter=Reporter(progress=seen.append))
         assert make_thumbnails(told, client).made == 4
