@@ -226,6 +226,7 @@ def _hurry(config: Path) -> None:
     document = tomlkit.parse(config.read_text(encoding="utf-8"))
     document["watching"] = {"stable_after": "0.5s"}
     document["training"] = {"min_new_labels": 10, "quiet_after": "2s"}
+    document["jobs"] = {"while_busy": True, "on_battery": True}
     config.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 

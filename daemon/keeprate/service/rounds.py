@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from keeprate.catalog import files
@@ -225,7 +226,7 @@ class Rounds:
         self.board.begin(job.name, why)
         desk.events.tell("job.started", f"{JOB_TITLES[job.name]}: {why}", level=logging.DEBUG, job=job.name)
         try:
-            done = job.do(asked=asked)
+            done = job.do_asked() if asked else job.do()
         except WorkerStoppedError:
             done = Done("It was cut short.", did_something=False, cut=True)
         except Exception as error:  # whatever fails, the daemon lives and tries again
@@ -233,12 +234,14 @@ class Rounds:
             return None
         finally:
             self._running = None
-        self._succeeded(job, done, started_at, asked=asked)
+        if asked and not done.cut:
+            done = replace(done, did_something=True)  # who asked wants to know what came of it
+        self._succeeded(job, done, started_at)
         if asked and done.cut:
             self.ask(job.name, why)  # it made way; it is not forgotten
         return done
 
-    def _succeeded(self, job: Job, done: Done, started_at: float, *, asked: bool) -> None:
+    def _succeeded(self, job: Job, done: Done, started_at: float) -> None:
         desk = self._desk
         if not done.cut or done.did_something:
             self._overcome(job.name)
@@ -247,11 +250,11 @@ class Rounds:
         record = None
         if done.did_something:
             record = self._remember(job.name, started_at, done.sentence, failed=False)
-        if done.did_something or asked:  # who asked may wait for it
-            sentence = f"{JOB_TITLES[job.name]}: {done.sentence}"
-            desk.events.tell("job.finished", sentence, level=logging.DEBUG, job=job.name, cut=done.cut)
         self.board.end(job.name, record=record)
         self._be_idle(job)
+        if done.did_something:  # told last: who waits for it then asks how things stand
+            sentence = f"{JOB_TITLES[job.name]}: {done.sentence}"
+            desk.events.tell("job.finished", sentence, level=logging.DEBUG, job=job.name, cut=done.cut)
         if done.again_in_s is not None:
             moment = desk.clocks.wall() + done.again_in_s
             self._schedule.at(f"again {job.name}", moment, lambda: self._wish(Wish.CATCH_UP))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from keeprate.catalog import models
-from keeprate.service.jobs.job import NOTHING, Desk, Done, Later
+from keeprate.service.jobs.job import NOTHING, Desk, Done, Job, Later
 from keeprate.service.wording import photos
 from keeprate.steps.heads.retraining import due_heads, label_changes, next_training_at
 from keeprate.steps.heads.scoring import score
@@ -13,13 +14,13 @@ from keeprate.steps.heads.training_run import train_heads
 from keeprate.steps.tasks import TrainOutcome
 
 
-class Retrain:
+class Retrain(Job):
     """Trains the heads that are due (`steps.heads.retraining` says which), or all that anything is new for."""
 
     name = "retrain"
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+        super().__init__(desk)
         self._tried: dict[str, tuple[float | None, str | None]] = {}
         """Head → the state of labels and model at which training it came to nothing."""
 
@@ -32,9 +33,14 @@ class Retrain:
         why = "There are new labels; heads learn when no more have come for a while, or by their schedule."
         return None if at is None else Later(at, why)
 
-    def do(self, *, asked: bool) -> Done:
+    def do(self) -> Done:
+        return self._train(self._due())
+
+    def do_asked(self) -> Done:
+        return self._train(self._desk.session.config.heads())
+
+    def _train(self, chosen: Iterable[str]) -> Done:
         desk = self._desk
-        chosen = desk.session.config.heads() if asked else self._due()
         outcomes: list[TrainOutcome] = []
         for head in chosen:
             if desk.cut():
@@ -48,7 +54,7 @@ class Retrain:
         if not outcomes:
             return Done(NOTHING.sentence, did_something=False, cut=desk.cut())
         sentence = " ".join(f"{one.head}: {one.reason}" for one in outcomes)
-        return Done(sentence, did_something=asked or any(one.trained for one in outcomes), cut=desk.cut())
+        return Done(sentence, did_something=any(one.trained for one in outcomes), cut=desk.cut())
 
     def _due(self) -> list[str]:
         due = due_heads(self._desk.session, now=self._desk.clocks.wall())
@@ -69,26 +75,20 @@ class Retrain:
         )  # fmt: skip
 
 
-class Score:
+class Score(Job):
     """Brings scores up to date; numpy, in this process."""
 
     name = "score"
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
     def wanted(self) -> str | None:
         return "Photos or heads may be new."  # asking costs as much as doing it
 
-    def later(self) -> Later | None:
-        return None
-
-    def do(self, *, asked: bool) -> Done:
+    def do(self) -> Done:
         outcome = score(self._desk.session)
         for sentence in outcome.failed:
             logging.getLogger("keeprate").error("%s", sentence)
         if not (outcome.scored or outcome.guessed):
-            return Done(NOTHING.sentence, did_something=asked)
+            return NOTHING
         self._desk.marks_stale |= outcome.scored > 0
         done = [f"{outcome.scored:,} scores brought up to date"] if outcome.scored else []
         done += [f"{photos(outcome.guessed)} ordered by a first guess"] if outcome.guessed else []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 from keeprate.service.clocks import Clocks
 from keeprate.service.events import Events
@@ -23,6 +23,8 @@ class Done:
     """It ended early, and there may be more to do."""
     again_in_s: float | None = None
     """There is more to do, but not before."""
+    attention: str = ""
+    """What the user has to see to, until the next run says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +49,35 @@ class Desk:
     clocks: Clocks
     marks_stale: bool = True
     """Whether scores, labels or files have changed since marks were last written."""
-    device: str = ""
-    """Where the model ran the last time."""
+    thumbnails_stale: bool = True
+    """Whether photos have come or gone since thumbnails were last made."""
 
     def cut(self) -> bool:
         """Whether the present step was asked to end early."""
         return self.session.reporter.cancelled()
 
 
-class Job(Protocol):
+class Job(ABC):
     """One kind of work. Whether there is any is asked of the catalog: there is no queue."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    """One of `control.JOB_TITLES`."""
 
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @abstractmethod
     def wanted(self) -> str | None:
         """Why there is something to do now, as a sentence; None: there is nothing."""
 
     def later(self) -> Later | None:
         """When there will be something to do; None: when something happens."""
+        return None
 
-    def do(self, *, asked: bool) -> Done:
-        """Do it all, or until the session's reporter says that it is cancelled.
+    @abstractmethod
+    def do(self) -> Done:
+        """Do all that there is to do, or until the session's reporter says that it is cancelled."""
 
-        `asked`: a person wants it done, also what is not due yet.
-        """
+    def do_asked(self) -> Done:
+        """The same for a person, who may want more than is due."""
+        return self.do()

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from keeprate.service.jobs.job import NOTHING, Desk, Done, Later
+from keeprate.service.jobs.job import NOTHING, Done, Job
 from keeprate.steps.marks.marking_run import write_all
 
 POSTPONED_S = 10.0
 """Marks on files that changed a moment ago are written so much later."""
 
 
-class Write:
+class Write(Job):
     """Brings the marks of all libraries up to date."""
 
     name = "write"
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
     def wanted(self) -> str | None:
         return "Scores, labels or files have changed." if self._desk.marks_stale else None
 
-    def later(self) -> Later | None:
-        return None
-
-    def do(self, *, asked: bool) -> Done:
+    def do(self) -> Done:
         desk = self._desk
         desk.marks_stale = True  # until they are written, should that fail
         outcome = write_all(desk.session, desk.worker)
@@ -31,7 +25,7 @@ class Write:
         desk.marks_stale = cut or outcome.postponed > 0
         again = POSTPONED_S if outcome.postponed else None
         if not (outcome.written or outcome.refused or outcome.removed):
-            return Done(NOTHING.sentence, did_something=asked and not cut, cut=cut, again_in_s=again)
+            return Done(NOTHING.sentence, did_something=False, cut=cut, again_in_s=again)
         refused = f", {outcome.refused:,} refused" if outcome.refused else ""
         removed = f" {outcome.removed_sentence}" if outcome.removed else ""
         sentence = f"{outcome.written:,} marks written{refused}.{removed}"

@@ -8,19 +8,19 @@ import os
 from keeprate.catalog import files
 from keeprate.config.models import LibraryConfig
 from keeprate.service.board import Board
-from keeprate.service.jobs.job import Desk, Done, Later
+from keeprate.service.jobs.job import Desk, Done, Job
 from keeprate.service.lookout import Part
 from keeprate.steps.marks.reading_marks_run import MarksRead, Places, read_marks_in
 from keeprate.steps.photos.scanning import LibraryScan, scan_library, scan_part
 
 
-class Reconcile:
+class Reconcile(Job):
     """Looks at libraries, or those of their parts that have come to rest."""
 
     name = "reconcile"
 
     def __init__(self, desk: Desk, board: Board) -> None:
-        self._desk = desk
+        super().__init__(desk)
         self._board = board
         self._offline: dict[str, str] = {}
         """Library → why it is offline."""
@@ -29,13 +29,12 @@ class Reconcile:
     def wanted(self) -> str | None:
         return "Something may have changed in the folders." if self._desk.lookout.is_due() else None
 
-    def later(self) -> Later | None:
-        return None
+    def do_asked(self) -> Done:
+        self._desk.lookout.look_at_all(because="because you asked for it")
+        return self.do()
 
-    def do(self, *, asked: bool) -> Done:
+    def do(self) -> Done:
         desk = self._desk
-        if asked:
-            desk.lookout.look_at_all(because="because you asked for it")
         self._forget_removed()
         if self._is_first:  # what could not be read last time may be readable now
             files.read_again(desk.session.catalog)
@@ -59,7 +58,7 @@ class Reconcile:
         if failure is not None:
             raise failure
         if not sentences:
-            return Done("Nothing has changed.", did_something=asked, cut=desk.cut())
+            return Done("Nothing has changed.", did_something=False, cut=desk.cut())
         return Done(" ".join(sentences), cut=desk.cut())
 
     def _look(self, library: LibraryConfig, part: Part) -> list[str]:
@@ -76,6 +75,7 @@ class Reconcile:
         came_back = self._tell_of_root(result)
         sentence = self._tell_of_files(result)
         desk.marks_stale |= result.found_something or came_back
+        desk.thumbnails_stale |= result.found_something or came_back
         # the scan never believes in a sidecar: marks are read where something changed, or everywhere
         marks = read_marks_in(desk.session, desk.worker, library, places)
         desk.marks_stale |= marks.labels > 0
