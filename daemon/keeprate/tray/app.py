@@ -25,7 +25,7 @@ from keeprate.tray.icon import draw_icon
 from keeprate.tray.menu import make_menu
 from keeprate.tray.notifications import Notifications
 from keeprate.tray.places import notifications_wanted, open_with_desktop, places_of, run_keeprate
-from keeprate.tray.state import Action, Line, Places, TrayState, state_of
+from keeprate.tray.state import Action, Line, TrayState, state_of
 
 log = logging.getLogger("keeprate.tray")
 
@@ -62,7 +62,7 @@ class Tray:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._places = Places()
+        self._places = places_of(home, running=True)
         self._notifications = Notifications()
         self._notify = True
         self._changing = threading.Lock()

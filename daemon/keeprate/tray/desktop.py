@@ -180,6 +180,7 @@ class TrayIcon:
             TrayUnavailableError: pystray finds that it cannot work here.
         """
         os.environ["PYSTRAY_BACKEND"] = backend
+        os.environ.setdefault("GDK_GL", "disable")  # GTK would load the machine's OpenGL, which we never draw with
         if backend == "gtk":
             os.environ["GDK_BACKEND"] = "x11"  # its icons are windows of X11, also in a Wayland session
         self._backend = backend
