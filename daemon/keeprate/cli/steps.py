@@ -70,8 +70,9 @@ def embed(
     """Give every photo its vector by the active model; photos that have one are skipped."""
     from keeprate.catalog import files, problems
     from keeprate.steps.exchange.workspace_steps import look_first
-    from keeprate.steps.photos.embedding_run import added, embed_all
+    from keeprate.steps.photos.embedding_run import embed_all
     from keeprate.steps.photos.scanning import scan as do_scan
+    from keeprate.steps.surviving import added
     from keeprate.steps.tasks import EmbedOutcome
     from keeprate.steps.worker_client import worker
 
@@ -83,8 +84,8 @@ def embed(
         session.libraries(library)
         look_first(session)
         if retry:
-            problems.forgive(session.catalog, "decode")
-            problems.forgive(session.catalog, "embed")
+            for step in ("decode", "embed", "thumbnail"):
+                problems.forgive(session.catalog, step)
             if files.read_again(session.catalog):
                 do_scan(session, library)
         outcome = EmbedOutcome()

@@ -179,9 +179,11 @@ class FragileWorker(WorkerClient):
     def __init__(self, session: Session, poison: set[str], ending: str = "SIGSEGV") -> None:
         super().__init__()
         self._session, self._poison, self._ending = session, poison, ending
+        self.runs = 0
 
     def run(self, task: Task, reporter: Reporter) -> Outcome:
         assert isinstance(task, ThumbnailTask)
+        self.runs += 1
 
         def working(subjects: Sequence[str]) -> None:
             if self._poison & set(subjects):
@@ -199,6 +201,11 @@ def test_the_photo_that_kills_the_worker_is_found_and_left_alone(session: Sessio
     assert (outcome.made, outcome.failed) == (18, 2)
     assert {problem.content_key for problem in problems.latest(session.catalog)} == poison
     assert all(ending in problem.reason for problem in problems.latest(session.catalog))
+    second, third = FragileWorker(session, poison, ending), FragileWorker(session, poison, ending)
+    make_thumbnails(session, second)
+    assert (second.runs > 0) == (ending == "SIGKILL"), "what others may have killed has one more chance"
+    make_thumbnails(session, third)
+    assert third.runs == 0
 
 
 def test_stopping_between_batches_keeps_what_is_made(session: Session, root: Path) -> None:

@@ -48,7 +48,12 @@ def make(session: Session, task: ThumbnailTask, working: Working) -> ThumbnailOu
         DiskFullError: there is no room.
         KeeprateError: the folder cannot be written.
     """
-    wanted = [photo for photo in missing(session) if not task.only or photo.content_key in task.only]
+    only, without = set(task.only), set(task.without)
+    wanted = [
+        photo
+        for photo in missing(session)
+        if (not only or photo.content_key in only) and photo.content_key not in without
+    ]
     threads = 1 if task.only else session.config.embedding.threads or cores()
     at_once = threads * _PER_THREAD
     render = partial(_render, session.home, max_pixels=int(session.config.pictures.max_megapixels * 1e6))

@@ -105,10 +105,9 @@ def make_thumbnails(session: Session, worker: WorkerClient) -> ThumbnailsOutcome
     if not any_missing or not session.config.jobs.thumbnails:
         return ThumbnailsOutcome(removed=removed)
     try:
-        made = surviving(session, worker, ThumbnailTask, STEP)
+        made = surviving(session, worker, ThumbnailTask, STEP, ThumbnailOutcome())
     except WorkerStoppedError:
         return ThumbnailsOutcome(removed=removed, cancelled=True)
-    assert isinstance(made, ThumbnailOutcome)  # noqa: S101 (the worker answers in kind)
     failed = problems.count_since(session.catalog, (STEP,), started_at)  # also those that the worker died of
     return ThumbnailsOutcome(made.made, failed, removed, made.cancelled, made.note)
 
