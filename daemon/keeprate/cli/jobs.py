@@ -61,7 +61,8 @@ def resume(job: JobArgument = None) -> None:
 
     _check_name(job)
     running = end_or_begin_pause(locate_home(), job, paused=False)
-    say(f"{_what(job)} not paused any more.{'' if running else WITHOUT_DAEMON}")
+    said = "Nothing is paused any more." if job is None else f"{_what(job)} not paused any more."
+    say(f"{said}{'' if running else WITHOUT_DAEMON}")
 
 
 def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:

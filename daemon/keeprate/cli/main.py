@@ -48,6 +48,9 @@ Begin with  [bold]keeprate init ~/Pictures[/bold] , move some photos into its ke
 [bold]keeprate sync[/bold]  (once) or  [bold]keeprate run[/bold]  (always). No photo is ever moved, deleted or changed.
 """
 
+INTERRUPTED = 130
+"""What a command ends with after Ctrl-C: 128 and the number of SIGINT, as in a shell."""
+
 app = typer.Typer(
     name="keeprate",
     help=HELP,
@@ -122,8 +125,16 @@ def main() -> None:
         print_error(_told(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        print("Interrupted; everything done so far is kept.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_interrupted())
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer has caught the KeyboardInterrupt and says nothing
+            _interrupted()
+        raise
+
+
+def _interrupted() -> int:
+    print("Interrupted; everything done so far is kept.", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _told(error: OSError) -> KeeprateError:
