@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from email.message import Message
+from http.client import HTTPConnection
+from typing import Any
 
 from keeprate import __version__
+from keeprate.api.client import _UnixConnection
 from keeprate.api.server import ApiServer, Extension
 from keeprate.errors import UsageError
 from keeprate.paths import Home, locate_home
@@ -86,3 +91,56 @@ def serving(home: Home | None = None, extend: Sequence[Extension] = ()) -> Itera
             yield Serving(home, control, server)
         finally:
             server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def _answered(connection: HTTPConnection, method: str, path: str, body: object, headers: dict[str, str]) -> Answered:
+    sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    try:
+        connection.putrequest(method, path, skip_host="Host" in headers)
+        if sent is not None:
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(sent))} | headers
+        for name, value in headers.items():
+            if value or name != "Content-Length":
+                connection.putheader(name, value)
+        connection.endheaders(sent)
+        response = connection.getresponse()
+        return Answered(response.status, response.headers, response.read())
+    finally:
+        connection.close()
+
+
+def over_unix(here: Serving, method: str, path: str, body: object = None, **headers: str) -> Answered:
+    """Ask over the unix socket, as a command does. `path` is below /api/v1 unless it begins with two slashes."""
+    connection = _UnixConnection(here.home.socket_file, 30)
+    return _answered(connection, method, _address(path), body, {"Host": "keeprate"} | _named(headers))
+
+
+def over_tcp(
+    here: Serving, method: str, path: str, body: object = None, *, token: bool = True, **headers: str
+) -> Answered:
+    """Ask on 127.0.0.1, as a program with the token does; with `token=False` as any other."""
+    assert here.server.url is not None
+    shown = {"Authorization": f"Bearer {here.home.token_file.read_text().strip()}"} if token else {}
+    connection = HTTPConnection(here.server.url.removeprefix("http://"), timeout=30)
+    return _answered(connection, method, _address(path), body, shown | _named(headers))
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def _address(path: str) -> str:
+    return path[1:] if path.startswith("//") else f"/api/v1{path}"

@@ -13,7 +13,6 @@ from keeprate.api.description import describe
 from keeprate.api.problems import tell_problems
 
 PREFIX: Final = "/api/v1"
-LARGEST_BODY: Final = 1 << 20
 
 
 def make_app(context: Context, *, with_metrics: bool) -> FastAPI:
@@ -25,7 +24,6 @@ def make_app(context: Context, *, with_metrics: bool) -> FastAPI:
         docs_url=None,  # the usual pages load their scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=LARGEST_BODY,
     )
     app.state.context = context
     tell_problems(app)

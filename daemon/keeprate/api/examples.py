@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from keeprate.api.models import LabelAsked, LabelsAsked, PauseAsked, PhotoPage, Server, WayAsked
+from keeprate.api.models import LabelAsked, LabelsAsked, PauseAsked, Server, WayAsked
 from keeprate.api.problems import Refusal, as_json
 from keeprate.catalog.labels import Label
 from keeprate.catalog.problems import Problem
@@ -24,7 +24,7 @@ from keeprate.service.status import (
     WorkStatus,
 )
 from keeprate.steps.heads.explaining import Explanation, MarkFound, Neighbour
-from keeprate.steps.heads.listing import ListedPhoto
+from keeprate.steps.heads.listing import ListedPhoto, PhotoPage
 from keeprate.steps.labels.saying import SayingOutcome, Statement
 from keeprate.steps.session import Progress
 

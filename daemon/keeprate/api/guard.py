@@ -14,6 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +33,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 """Sent with every answer that does not say otherwise."""
+LARGEST_BODY = 1 << 20
 VERSION_HEADER = "Keeprate-Version"
 
 
@@ -48,7 +50,7 @@ class Guard:
         if scope["type"] != "http":
             return  # no websockets are spoken here, and uvicorn offers none
         app = self._app if _over_unix(scope) else self._refusal(scope) or self._app
-        await app(scope, receive, _with_headers(send))
+        await app(scope, _limited(receive), _with_headers(send))
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """What to answer instead of serving a request from 127.0.0.1; None: it may come in."""
@@ -116,6 +118,21 @@ def _not_allowed() -> Response:
         "`keeprate web --open` opens the page with it.",
         {"WWW-Authenticate": "Bearer"},
     )
+
+
+def _limited(receive: Receive) -> Receive:
+    """Read no more of a request than anybody has reason to send; what asks for more answers with 413."""
+    total = 0
+
+    async def receive_limited() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > LARGEST_BODY:
+            raise HTTPException(413, "The request is too large")
+        return message
+
+    return receive_limited
 
 
 def _with_headers(send: Send) -> Send:

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse
 
 from keeprate import __version__
 from keeprate.api.context import Api
-from keeprate.api.models import CONTENT_KEY, MOST_AT_ONCE, PhotoPage, Server
+from keeprate.api.models import CONTENT_KEY, MOST_AT_ONCE, Server
 from keeprate.api.problems import Answer, NotFoundError
 from keeprate.catalog import labels as label_rows
 from keeprate.catalog import problems as problem_rows
@@ -20,7 +20,7 @@ from keeprate.service.control import JobStatus, Live
 from keeprate.service.status import HeadStatus, LibraryStatus, Status
 from keeprate.service.status import status as state_of
 from keeprate.steps.heads.explaining import Explanation, explain_photo
-from keeprate.steps.heads.listing import by_group, listed
+from keeprate.steps.heads.listing import PhotoPage, by_group, listed, listed_part
 from keeprate.steps.session import Session
 from keeprate.steps.upkeep.thumbnails import thumbnail as thumbnail_of
 
@@ -90,11 +90,16 @@ def photos(
     with api.session() as session:
         if library is not None:
             session.libraries(library)
+        if not groups:
+            return Answer(
+                listed_part(
+                    session, head, library, everything=everything, rising=order == "asc", top=top, offset=offset
+                )
+            )
         found = listed(session, head, library, everything=everything)
         if order == "asc":
             found.reverse()
-        if groups:
-            found = by_group(session, found)
+        found = by_group(session, found)
     return Answer(PhotoPage(len(found), offset, tuple(found[offset : offset + top])))
 
 

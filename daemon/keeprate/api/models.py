@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from keeprate.steps.heads.listing import ListedPhoto
 from keeprate.steps.labels.saying import Statement
 
 MOST_AT_ONCE = 1000
@@ -26,15 +25,6 @@ class Server:
     api: int
     """The version of the api, as in its address."""
     pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoPage:
-    """A part of a list of photos."""
-
-    total: int
-    offset: int
-    photos: tuple[ListedPhoto, ...]
 
 
 class Asked(BaseModel):

@@ -20,7 +20,7 @@ log = logging.getLogger("keeprate")
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF = {"usage": 400, "not-found": 404, "busy": 409, "not-enough-labels": 409, "not-trainable": 409}
 """Slug → HTTP status; what is not named here is no fault of the request: 503."""
-_SLUG_OF = {401: "not-allowed", 403: "not-allowed", 404: "unknown-address", 405: "unknown-address", 413: "usage"}
+_SLUG_OF = {400: "usage", 401: "not-allowed", 403: "not-allowed", 404: "unknown-address", 405: "unknown-address", 413: "usage"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,46 @@ def ranked(catalog: Catalog, head: str, labels: dict[str, str], library: str | N
             )
         )  # fmt: skip
     return photos
+
+
+_ORDER = f"""
+    SELECT files.content_key, files.library
+    FROM scores JOIN files ON files.content_key = scores.content_key AND files.gone_at IS NULL
+    WHERE scores.head = ?1 AND scores.version = {_VERSION_SHOWN.format(head="?1")}
+      AND (?2 IS NULL OR files.library = ?2)
+    ORDER BY scores.score DESC, files.content_key, files.path
+"""
+
+
+def order(catalog: Catalog, head: str, library: str | None = None) -> Iterator[tuple[str, str]]:
+    """(content key, library) of what `ranked` lists, in its order, row by row: who wants a part keeps only that."""
+    known = companions.load(catalog)
+    leading = _leading(catalog, head) if known.members else set()
+    shown: set[tuple[str, str]] = set()
+    last, of_last = "", set[str]()
+    for key, of_library in catalog.conn.execute(_ORDER, (head, library)):
+        if key != last:
+            last, of_last = key, set()
+        shot = known.leader_of.get(key)
+        if shot is not None:
+            if (shot, of_library) in shown or (key != shot and (shot, of_library) in leading):
+                continue
+            shown.add((shot, of_library))
+        if of_library not in of_last:
+            of_last.add(of_library)
+            yield key, of_library
+
+
+def _leading(catalog: Catalog, head: str) -> set[tuple[str, str]]:
+    """(leader, library) of the shots of several photos whose leader has a score, and a file there."""
+    rows = catalog.conn.execute(
+        "SELECT DISTINCT companions.leader, files.library FROM companions "
+        "JOIN files ON files.content_key = companions.leader AND files.gone_at IS NULL "
+        "JOIN scores ON scores.content_key = companions.leader "
+        f"WHERE scores.head = ?1 AND scores.version = {_VERSION_SHOWN.format(head='?1')}",
+        (head,),
+    )
+    return set(rows.fetchall())
 
 
 def _files_of_shots(catalog: Catalog, library: str | None) -> dict[tuple[str, str], list[tuple[str, str]]]:

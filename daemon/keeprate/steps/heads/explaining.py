@@ -99,8 +99,7 @@ def explain_photo(session: Session, key: str, path: str, head: str | None, *, ne
     scored = scores.of_photo(catalog, shown, name)
     said = said_of_shots(session, name)
     label = said.of_photo(key)
-    ranked = scores.ranked(catalog, name, {}) if scored else []
-    order = [photo.content_key for photo in ranked if photo.library in libraries]
+    order = [key for key, library in scores.order(catalog, name) if library in libraries] if scored else []
     signals = embeddings.signals_of(catalog, SIGNALS_VERSION, [key]).get(key)
     return Explanation(
         path=path,

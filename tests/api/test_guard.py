@@ -1,0 +1,252 @@
+"""Who may come in: on the unix socket its user, on 127.0.0.1 who shows the token and comes from nowhere else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from keeprate.api.client import DaemonClient
+from keeprate.api.sockets import make_private
+from keeprate.errors import BusyError, KeeprateError
+from keeprate.paths import locate_home
+from support.api import Serving, over_tcp, over_unix, serving
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_nobody_else_can_open_what_is_ours() -> None:
+    before = os.umask(0)  # the modes are not the umask's doing
+    try:
+        with serving() as here:
+            assert mode(here.home.socket_file) == 0o600
+            assert mode(here.home.socket_file.parent) == 0o700
+            assert mode(here.home.token_file) == 0o600
+            assert mode(here.home.web_file) == 0o600
+    finally:
+        os.umask(before)
+    assert not here.home.socket_file.exists()
+    assert not here.home.web_file.exists()
+    assert list(here.home.socket_file.parent.iterdir()) == []
+
+
+def test_the_token_is_made_once_and_made_private_again() -> None:
+    with serving() as here:
+        first = here.home.token_file.read_text()
+        here.home.token_file.chmod(0o644)
+    with serving() as here:
+        assert here.home.token_file.read_text() == first
+        assert mode(here.home.token_file) == 0o600
+        assert len(first.strip()) >= 43
+    here.home.token_file.write_text("")
+    with serving():
+        assert len(here.home.token_file.read_text().strip()) >= 43
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": "Bearer \xe9\xff"}, 401),
+        ({"Authorization": "Basic Zm9vOmJhcg=="}, 401),
+        ({"Cookie": "keeprate_1=x; keeprate_="}, 401),
+        ({"Cookie": "\x7f=;;;=; a"}, 401),
+    ],
+)
+def test_without_the_token_nothing_is_told(here: Serving, headers: dict[str, str], status: int) -> None:
+    for path in ("/status", "", "/openapi.json", "//", "//nothing"):
+        answer = over_tcp(here, "GET", path, token=False, **headers)
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert set(answer.json) == {"type", "title", "status", "advice", "path", "details"}
+    assert over_tcp(here, "POST", "/pause", token=False, **headers).status == status
+    assert here.control.asked == []
+
+
+def test_the_unix_socket_asks_for_none(here: Serving) -> None:
+    assert over_unix(here, "GET", "/status").status == 200
+
+
+def test_the_token_in_the_address_becomes_a_cookie(here: Serving) -> None:
+    token = here.home.token_file.read_text().strip()
+    wrong = over_tcp(here, "GET", "//?token=wrong", token=False)
+    assert (wrong.status, wrong.headers["Set-Cookie"]) == (401, None)
+    answer = over_tcp(here, "GET", f"//review?head=keep&token={token}&x=%26", token=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/review?head=keep&x=%26")
+    cookie = answer.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+    pair = cookie.split(";")[0]
+    assert over_tcp(here, "GET", "/live", token=False, Cookie=f"a=b; {pair}").status == 200
+    assert over_tcp(here, "POST", f"/pause?token={token}", token=False).status == 401, "an address does nothing"
+
+
+@pytest.mark.parametrize(
+    "path", ["////evil.example", "//\\evil.example", "//%5Cevil.example/", "////evil.example/%2e%2e"]
+)
+def test_the_token_leads_nowhere_else(here: Serving, path: str) -> None:
+    token = here.home.token_file.read_text().strip()
+    answer = over_tcp(here, "GET", f"{path}?token={token}", token=False)
+    assert answer.status in {303, 400}
+    if answer.status == 303:
+        location = answer.headers["Location"]
+        assert location.startswith("/")
+        assert not location.startswith(("//", "/\\"))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", "evil.example:{port}", ""])
+def test_under_another_name_nothing_is_served(here: Serving, host: str) -> None:
+    """DNS rebinding: a website lets its own name point at us; the browser sends that name."""
+    assert here.server.url is not None
+    port = here.server.url.rpartition(":")[2]
+    assert over_tcp(here, "GET", "/live", Host=host.format(port=port)).status == 403
+    assert over_tcp(here, "GET", "/live", Host=f"localhost:{port}").status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "https://127.0.0.1:{port}"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": "https://evil.example"},
+    ],
+)
+def test_another_website_may_not_ask(here: Serving, headers: dict[str, str]) -> None:
+    assert here.server.url is not None
+    port = here.server.url.rpartition(":")[2]
+    given = {name: value.format(port=port) for name, value in headers.items()}
+    for method, path in (("POST", "/pause"), ("GET", "/live")):
+        answer = over_tcp(here, method, path, **given)
+        assert answer.status == 403
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+    assert here.control.asked == []
+
+
+def test_our_own_page_may(here: Serving) -> None:
+    assert here.server.url is not None
+    assert over_tcp(here, "POST", "/pause", Origin=here.server.url, Sec_Fetch_Site="same-origin").status == 202
+
+
+def test_answers_tell_browsers_to_be_careful(here: Serving) -> None:
+    for answer in (over_tcp(here, "GET", "/live"), over_tcp(here, "GET", "/live", token=False)):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Server"] is None
+        assert answer.headers["Date"] is not None
+
+
+def test_a_large_request_is_not_read(here: Serving) -> None:
+    large = b"[" + b" " * (1 << 20) + b"]"
+    assert over_unix(here, "POST", "/labels", large).json["status"] == 413
+    in_chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(large), large)
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": ""}
+    assert over_unix(here, "POST", "/labels", in_chunks, **headers).json["status"] == 413
+
+
+def test_the_page_can_be_turned_off() -> None:
+    home = locate_home()
+    home.config_dir.mkdir(parents=True)
+    home.config_file.write_text("[api]\nweb = false\n")
+    with serving() as here:
+        assert here.server.url is None
+        assert not here.home.web_file.exists()
+        client = DaemonClient.connect(home)
+        assert client is not None
+        assert client.page_url() is None
+        assert client.live().attention == ()
+
+
+def test_a_port_that_is_taken_is_told_and_all_else_works(here: Serving, tmp_path: Path) -> None:
+    assert here.server.url is not None
+    port = here.server.url.rpartition(":")[2]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.toml").write_text(f"[api]\nport = {port}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEEPRATE_HOME", str(tmp_path / "other"))
+        with serving() as other:
+            client = DaemonClient.connect(other.home)
+            assert client is not None
+            assert f"port {port} on 127.0.0.1 is taken" in client.live().attention[0]
+            assert client.page_url() is None
+            assert client.status().live == client.live()
+
+
+def test_what_a_killed_daemon_left_is_replaced() -> None:
+    home = locate_home()
+    with serving() as here:
+        os.link(home.socket_file, home.socket_file.with_name("kept"))
+    home.socket_file.with_name("kept").rename(home.socket_file)
+    assert DaemonClient.connect(home) is None
+    with serving() as here:
+        assert over_unix(here, "GET", "").status == 200
+
+
+def test_a_socket_is_only_removed_by_the_daemon_of_the_home(here: Serving) -> None:
+    from keeprate.api.sockets import open_unix_socket
+    from keeprate.paths import Home
+
+    elsewhere = here.home.state_dir / "elsewhere"
+    home = Home(elsewhere, elsewhere, elsewhere, elsewhere, here.home.runtime_dir)  # the same socket, not its daemon
+    with pytest.raises(BusyError):
+        open_unix_socket(home)
+    assert over_unix(here, "GET", "").status == 200
+
+
+def test_folders_are_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o755)
+    make_private(folder)
+    assert mode(folder) == 0o700
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(KeeprateError, match="belongs to somebody else"):
+        make_private(tmp_path / "link")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make folders of others")
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+    for folder in (theirs, theirs / "run"):
+        with pytest.raises(KeeprateError, match="belongs to somebody else"):
+            make_private(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_the_client_does_not_talk_to_somebody_else(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    home = locate_home()
+    home.socket_file.parent.mkdir(parents=True)
+    code = (
+        "import os, socket, sys; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); "
+        "s.listen(); print('ready', flush=True); c, _ = s.accept(); "
+        'c.send(b\'HTTP/1.1 200 OK\\r\\nContent-Length: 15\\r\\n\\r\\n{"version": "1"}\')'
+    )
+    for folder in (home.socket_file.parent, *home.socket_file.parent.parents):
+        if folder.owner() == "root" and mode(folder) == 0o700:
+            folder.chmod(0o711)
+    home.socket_file.parent.chmod(0o777)
+    with subprocess.Popen([sys.executable, "-c", code, str(home.socket_file)], stdout=subprocess.PIPE) as impostor:
+        try:
+            assert impostor.stdout is not None
+            assert impostor.stdout.readline() == b"ready\n"
+            assert DaemonClient.connect(home) is None
+        finally:
+            impostor.kill()
