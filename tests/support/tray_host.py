@@ -134,11 +134,14 @@ class PanelIcon:
 
     def click(self, label: str) -> None:
         """Choose a line of the menu, also in a menu below it."""
-        line = next((one for one in _all(self.menu()) if one.label == label), None)
-        assert line is not None, f"{label!r} is not in {self.labels()}"
-        assert line.enabled, f"{label!r} cannot be chosen"
+        wait_until(lambda: self._find(label) is not None, 20, what=f"{label!r} is in the menu and can be chosen")
+        line = self._find(label)
+        assert line is not None
         now = int(time.time()) & 0x7FFFFFFF
         self._host.call(self._menu(), "Event", "isvu", line.id, "clicked", ("i", 0), now)
+
+    def _find(self, label: str) -> MenuLine | None:
+        return next((one for one in _all(self.menu()) if one.label == label and one.enabled), None)
 
     def wait_for_line(self, label: str, timeout_s: float = 20.0) -> None:
         wait_until(lambda: label in self.labels(), timeout_s, what=f"{label!r} is in the menu")

@@ -21,7 +21,8 @@ from keeprate.paths import locate_home
 from keeprate.tray.icon import draw_icon
 from keeprate.tray.state import IconKind
 from support.api import NotingControl, serving
-from support.commands import COMMAND
+from support.commands import COMMAND, answer, daemon, set_quick
+from support.made_pictures import encoded, saved, scene
 from support.tray_desktop import Session, graphical_session, opener, tray
 from support.tray_host import Notification, PanelIcon, host
 from support.waiting import wait_until
@@ -175,7 +176,12 @@ def test_attention_shows_in_icon_and_menu(here: Session, library: Path) -> None:
         wait_for_looks(icon, "attention")
 
 
-def test_it_lives_through_a_restart_of_the_daemon_and_its_absence(here: Session, library: Path) -> None:
+def test_a_real_daemon_that_is_paused_killed_started_again_and_ended(
+    here: Session, library: Path, home: Path, tmp_path: Path
+) -> None:
+    set_quick(home)
+    for number in range(3):
+        saved(library, f"{number}.jpg", encoded(scene(160, 120, seed=number), "JPEG"))
     with host(here.bus) as panel, tray(here) as process:
         icon = panel.wait_for_icon()
         icon.wait_for_line("To start it: keeprate run")
@@ -187,15 +193,22 @@ def test_it_lives_through_a_restart_of_the_daemon_and_its_absence(here: Session,
             "Quit tray",
         ]
         wait_for_looks(icon, "offline")
-        for _ in range(2):
-            with serving() as api:
-                icon.wait_for_line("Idle.")
-                wait_for_looks(icon, "idle")
-                api.control.said = replace(api.control.said, state="busy", sentence="Scoring.")
-                api.control.events.tell("job.started", "Score photos.")
-                wait_for_looks(icon, "busy")  # so it listens
-            icon.wait_for_line("keeprate is not running")
+        with daemon(tmp_path / "first.log") as running:
+            icon.wait_for_line("3 new photos to review")
+            wait_for_looks(icon, "idle")
+            icon.click("Pause until resumed")
+            wait_for_looks(icon, "paused")
+            assert answer("status")["live"]["state"] == "paused"
+            icon.click("Resume")
+            wait_for_looks(icon, "idle")
+            assert answer("status")["live"]["state"] == "idle"
+            running.kill()
             wait_for_looks(icon, "offline")
+        icon.wait_for_line("keeprate is not running")
+        with daemon(tmp_path / "second.log"):
+            wait_for_looks(icon, "idle")
+            icon.wait_for_line("3 new photos to review")
+        wait_for_looks(icon, "offline")
         assert process.poll() is None
 
 

@@ -30,7 +30,7 @@ from keeprate.tray.state import Action, Line, TrayState, state_of
 log = logging.getLogger("keeprate.tray")
 
 HOUR_S = 3600.0
-PAGES = {Action.REVIEW: "/review", Action.PROBLEMS: "/"}
+PAGES = {Action.REVIEW: "/review", Action.PROBLEMS: "/#h-problems"}
 
 
 def session_lock_file(home: Home) -> Path:
@@ -142,4 +142,5 @@ def _address(front: str | None, page: str) -> str:
     """Where `page` is, with the token that the address of the `front` page carries."""
     if front is None:
         raise KeeprateError("The page is switched off.", advice="`web = true` under [api] in the settings has it back.")
-    return urlsplit(front)._replace(path=page).geturl()
+    path, _, place = page.partition("#")
+    return urlsplit(front)._replace(path=path, fragment=place).geturl()
