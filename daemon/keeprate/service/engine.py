@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from pathlib import Path
 
 from keeprate.catalog.jobs import ALL
 from keeprate.errors import BusyError, KeeprateError, UsageError
@@ -29,7 +30,7 @@ from keeprate.steps.lock import hold_lock, lock_holder
 from keeprate.steps.memory import give_back
 from keeprate.steps.session import Progress, Reporter, Session
 from keeprate.steps.worker_client import WorkerClient
-from keeprate.watching.hints import Change
+from keeprate.watching.hints import Change, Hint
 
 log = logging.getLogger("keeprate")
 
@@ -236,6 +237,8 @@ class Engine:
             case Leap(by_s):
                 self._leap(by_s)
             case _:
+                if isinstance(wish, Hint) and wish.is_folder:
+                    self._reload_workspace(wish.path)
                 self._desk.lookout.take(wish)
 
     def _leap(self, by_s: float) -> None:
@@ -251,10 +254,14 @@ class Engine:
 
     # ---- the config ----
 
-    def _reload_workspace(self) -> None:
-        """In a workspace folders are the config: a new head may be there."""
-        if self._desk.session.home.workspace is not None:
-            self._reload(only_if_changed=True)
+    def _reload_workspace(self, changed: str | None = None) -> None:
+        """In a workspace folders are the config: a new head or bucket may be there, where `changed` is one."""
+        workspace = self._desk.session.home.workspace
+        if workspace is None:
+            return
+        if changed is not None and workspace / "heads" not in Path(changed).parents[:2]:
+            return  # some other folder, beside or below
+        self._reload(only_if_changed=True)
 
     def _reload(self, *, only_if_changed: bool = False) -> None:
         before = self._desk.session
@@ -292,7 +299,7 @@ class Engine:
                 self._board.attention("lock", "")
                 pid = lock_holder(lock_file)
                 self._board.blocked(f"Another keeprate is at work{'' if pid is None else f' (process {pid})'}.")
-                self._stand_back_until = now + LOCKED_S
+                self._stand_back_until = max(self._stand_back_until, now + LOCKED_S)
             except KeeprateError as error:
                 self._board.attention("lock", f"{error.what} {error.path or ''}")
                 self._stand_back_until = now + RETRY_AFTER_S
@@ -308,7 +315,7 @@ class Engine:
         return (
             self._stopping.is_set()
             or self._asked_to_make_way.is_set()
-            or self._rounds.must_yield(news=not self._wishes.empty())
+            or self._rounds.must_yield(news=not self._wishes.empty() or self._desk.lookout.is_due())
         )
 
     def _say(self, sentence: str, passing: bool) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,6 +47,23 @@ CUTTABLE = frozenset({"embed", "thumbnails", "integrity", "backup"})
 log = logging.getLogger("keeprate")
 
 
+class _Heavy:
+    """What speaks against heavy work in one round: looked at when first asked, for a look takes a second."""
+
+    def __init__(self, desk: Desk, machine: Machine) -> None:
+        self._desk = desk
+        self._machine = machine
+        self._known: dict[bool, str | None] = {}
+
+    def why_not(self, *, waited_s: float) -> str | None:
+        settings = self._desk.session.config.jobs
+        impatient = waited_s >= settings.patience.total_seconds()
+        if impatient not in self._known:
+            now = datetime.fromtimestamp(self._desk.clocks.wall())
+            self._known[impatient] = why_not_now(settings, now, self._machine, waited_s=waited_s)
+        return self._known[impatient]
+
+
 class Rounds:
     """Does the jobs of a desk; in the engine's thread, but for `ask`, `must_yield` and `board`."""
 
@@ -58,6 +75,7 @@ class Rounds:
         wish: Callable[[Wish], None],
         *,
         machine: Machine | None = None,
+        jobs: Sequence[Job] | None = None,
         on_sentence: Callable[[str, bool], None] = lambda _sentence, _passing: None,
     ) -> None:
         self._desk = desk
@@ -66,7 +84,7 @@ class Rounds:
         self._wish = wish
         self._machine = machine or ThisMachine()
         self.board = Board(job_records.all_jobs(desk.session.catalog), pauses, desk.clocks, on_sentence=on_sentence)
-        self._jobs = all_jobs(desk, self.board)
+        self._jobs = tuple(jobs) if jobs is not None else all_jobs(desk, self.board)
         self._catch_up = True
         """Whether some job may have something to do."""
         self._asked: dict[str, str] = {}
@@ -112,7 +130,8 @@ class Rounds:
 
     def set_timers(self) -> None:
         """Wake up when a pause ends, or when a job is due by the clock."""
-        moments = [later.at for job in self._jobs if (later := job.later()) is not None]
+        statuses = [self.board.job(job.name) for job in self._jobs if job.name != "reconcile"]  # that has its own timer
+        moments = [one.next_at for one in statuses if one.next_at is not None]
         if (end := self._pauses.next_end()) is not None:
             moments.append(end)
         if moments:
@@ -136,7 +155,7 @@ class Rounds:
     def do(self) -> None:
         """Every job once that has something to do; those that a person asked for first."""
         catching_up, self._catch_up = self._catch_up, False
-        speaks_against: dict[float, str | None] = {}
+        heavy = _Heavy(self._desk, self._machine)
         with self._asked_lock:
             first = set(self._asked)
         for job in sorted(self._jobs, key=lambda one: one.name not in first):
@@ -149,7 +168,7 @@ class Rounds:
             if asked is not None:
                 done = self._run(job, asked, asked=True)
             elif catching_up or job.name == "reconcile":
-                done = self._consider(job, speaks_against)
+                done = self._consider(job, heavy)
             if done is not None and done.cut:
                 self._catch_up = True
                 if self._desk.clocks.steady() - self._round_ended < AT_A_STRETCH_S:
@@ -159,7 +178,7 @@ class Rounds:
         self._tell_of_libraries()
         self.set_timers()
 
-    def _consider(self, job: Job, speaks_against: dict[float, str | None]) -> Done | None:
+    def _consider(self, job: Job, heavy: _Heavy) -> Done | None:
         """Do a job if it has work, and say why not otherwise; None: it was not done."""
         desk, name = self._desk, job.name
         if self._pauses.holds(name) is not None:
@@ -179,14 +198,16 @@ class Rounds:
             again_at = desk.clocks.wall() + wait_s
             self.board.waiting(name, f"It failed, and is tried again at {self._clock(again_at)}.", again_at)
             return None
-        if name in HEAVY_JOBS and (why_not := self._why_not(name, speaks_against)) is not None:
-            self._wait(job, why_not)
-            return None
-        self._waiting_since.pop(name, None)
+        if name in HEAVY_JOBS:
+            since = self._waiting_since.get(name, desk.clocks.steady())
+            why_not = heavy.why_not(waited_s=desk.clocks.steady() - since)
+            if why_not is not None:
+                self._wait(job, why_not)
+                return None
         return self._run(job, why, asked=False)
 
     def _be_idle(self, job: Job) -> None:
-        self._waiting_since.pop(job.name, None)
+        self._waiting_since.pop(job.name, None)  # not before: impatience lasts until the work is done
         later = job.later()
         if later is not None:
             self.board.idle(job.name, later.why, later.at)
@@ -198,15 +219,6 @@ class Rounds:
         self._failures.pop(name, None)
         self._not_before.pop(name, None)
         self.board.attention(name, "")
-
-    def _why_not(self, name: str, known: dict[float, str | None]) -> str | None:
-        """What speaks against heavy work now: looked at once a round, for a look takes a second."""
-        since = self._waiting_since.get(name)
-        waited_s = 0.0 if since is None else max(0.0, self._desk.clocks.steady() - since)
-        if waited_s not in known:
-            now = datetime.fromtimestamp(self._desk.clocks.wall())
-            known[waited_s] = why_not_now(self._desk.session.config.jobs, now, self._machine, waited_s=waited_s)
-        return known[waited_s]
 
     def _wait(self, job: Job, why_not: str) -> None:
         clocks = self._desk.clocks
@@ -251,7 +263,10 @@ class Rounds:
         if done.did_something:
             record = self._remember(job.name, started_at, done.sentence, failed=False)
         self.board.end(job.name, record=record)
-        self._be_idle(job)
+        if done.cut:
+            self.board.waiting(job.name, "It made way for something else and goes on in a moment.")
+        else:
+            self._be_idle(job)
         if done.did_something:  # told last: who waits for it then asks how things stand
             sentence = f"{JOB_TITLES[job.name]}: {done.sentence}"
             desk.events.tell("job.finished", sentence, level=logging.DEBUG, job=job.name, cut=done.cut)
@@ -264,7 +279,8 @@ class Rounds:
         if isinstance(error, sqlite3.Error):
             error = translated(error, desk.session.home.catalog_file)
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        wait_s = min(LONGEST_RETRY_S, RETRY_AFTER_S * 2 ** (failures - 1))
+        longest = RETRY_AFTER_S if name == "reconcile" else LONGEST_RETRY_S  # one library keeps all others waiting
+        wait_s = min(longest, RETRY_AFTER_S * 2 ** (failures - 1))
         self._not_before[name] = desk.clocks.steady() + wait_s
         again_at = desk.clocks.wall() + wait_s
         self._schedule.at(f"retry {name}", again_at, lambda: self._wish(Wish.CATCH_UP))

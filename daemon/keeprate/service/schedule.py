@@ -29,7 +29,8 @@ class Schedule:
         self._scheduler.start()
 
     def stop(self) -> None:
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     def clear(self) -> None:
         self._scheduler.remove_all_jobs()
