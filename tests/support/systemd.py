@@ -131,7 +131,7 @@ class UserSystemd:
         return [json.loads(line) for line in ran.out.splitlines()]
 
     def journal_text(self) -> str:
-        return self.call("journalctl", "--user", "--no-pager", "--quiet", "--lines=60").out
+        return self.call("journalctl", "--user", "--no-pager", "--quiet", "--lines=300").out
 
     def kill(self, pid: str | int, signal_name: str) -> None:
         """Send a signal to a process by its number inside."""
@@ -168,14 +168,15 @@ def user_systemd() -> Iterator[UserSystemd]:
         home = base / "ana"
         home.mkdir()
         os.chown(home, UID, UID)
-        outer = subprocess.Popen(
-            [
-                "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private",
-                "bash", "-c", SETUP, "setup", str(base), slice_name, _closed_ancestor(), sys.base_prefix, USER,
-                str(UID), str(home), str(JOURNALD), *map(str, CGROUPS),
-            ],
-            stdout=(base / "setup.log").open("wb"), stderr=subprocess.STDOUT, env={"PATH": PATH},
-        )  # fmt: skip
+        with (base / "setup.log").open("wb") as log:
+            outer = subprocess.Popen(
+                [
+                    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private",
+                    "bash", "-c", SETUP, "setup", str(base), slice_name, _closed_ancestor(), sys.base_prefix, USER,
+                    str(UID), str(home), str(JOURNALD), *map(str, CGROUPS),
+                ],
+                stdout=log, stderr=subprocess.STDOUT, env={"PATH": PATH},
+            )  # fmt: skip
         try:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
             wait_until(lambda: bool(children.read_text().split()), 5, what="the session's first process")
