@@ -82,6 +82,21 @@ def test_one_that_was_never_there_is_found_at_once_when_one_has_been_started(mon
     watcher.wait_for("Idle: 120 photos up to date.")
 
 
+def test_what_cannot_be_shown_stops_nothing() -> None:
+    daemon = MadeUpDaemon()
+    seen: list[Seen] = []
+
+    def show(one: Seen) -> None:
+        seen.append(one)
+        if len(seen) == 1:
+            raise ValueError("the desktop refuses")
+
+    Follower(daemon.connect, show, lambda event: None).start()
+    wait_until(lambda: len(seen) == 1)
+    daemon.tell("photos.embedded")
+    wait_until(lambda: len(seen) > 1)
+
+
 def test_events_are_told_once_and_not_those_of_before() -> None:
     daemon = MadeUpDaemon()
     daemon.tell("head.promoted", "long ago", at=1.0)

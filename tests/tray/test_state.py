@@ -37,7 +37,7 @@ def test_each_state_has_its_icon(state: DaemonState, kind: IconKind) -> None:
 
 def test_what_waits_for_the_user_shows_while_the_daemon_works_or_rests() -> None:
     for state in ("busy", "paused"):
-        now = state_of(a_status(a_live(state, attention=("The folder camera is offline.",))), Places())  # type: ignore[arg-type]
+        now = state_of(a_status(a_live(state, attention=("The folder camera is offline.",))), Places())
         assert now.kind == "attention"
         assert "! The folder camera is offline." in texts(now)
 

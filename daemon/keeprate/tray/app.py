@@ -19,12 +19,13 @@ from keeprate.api.client import DaemonClient
 from keeprate.errors import DaemonNotRunningError, KeeprateError
 from keeprate.paths import Home
 from keeprate.service.events import Event
-from keeprate.tray.desktop import TrayIcon, unavailable, wait_for_tray
+from keeprate.tray.desktop import unavailable, wait_for_tray
 from keeprate.tray.follow import Follower, Seen
 from keeprate.tray.icon import draw_icon
 from keeprate.tray.menu import make_menu
 from keeprate.tray.notifications import Notifications
 from keeprate.tray.places import notifications_wanted, open_with_desktop, places_of, run_keeprate
+from keeprate.tray.shown_icon import TrayIcon
 from keeprate.tray.state import Action, Line, TrayState, state_of
 
 log = logging.getLogger("keeprate.tray")

@@ -1,19 +1,15 @@
-"""The desktop: whether it shows icons, and pystray, which is imported here and only in the tray's own process.
+"""The desktop: whether it shows icons, and in which way. Starts nothing, and is safe to ask anywhere.
 
-pystray chooses its backend when it is imported, and raises all sorts of things where it finds none; some of its
-backends then leave threads behind that keep the process alive. So what there is gets asked first (`tray_state` starts
-nothing and is safe anywhere), everything else is caught, and the process ends with `os._exit` (`cli/tray.py`).
+pystray chooses its backend when it is imported, and raises all sorts of things where it finds none, or hangs. So this
+asks first, without it, and `shown_icon` then tells it which one to take.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,6 +22,7 @@ ANSWER_MS = 2000
 """A desktop that does not answer for so long shows no icons."""
 WAIT_STEP_S = 1.0
 PYGOBJECT = "install python3-gi, gir1.2-gtk-3.0 and gir1.2-ayatanaappindicator3-0.1 (see docs/how-to/tray.md)"
+PAGE_ADVICE = "`keeprate web --open` shows the page, which does the same."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,109 +165,6 @@ def _docks() -> bool:
         return False
     finally:
         display.close()
-
-
-class TrayIcon:
-    """pystray's icon. Nobody else touches it, and it is only touched by functions given to `post`."""
-
-    def __init__(self, backend: Backend, name: str, image: Any, title: str, menu: Callable[[Any], Any]) -> None:
-        """`menu` makes the menu with the module pystray.
-
-        Raises:
-            TrayUnavailableError: pystray finds that it cannot work here.
-        """
-        os.environ["PYSTRAY_BACKEND"] = backend
-        os.environ.setdefault("GDK_GL", "disable")  # GTK would load the machine's OpenGL, which we never draw with
-        if backend == "gtk":
-            os.environ["GDK_BACKEND"] = "x11"  # its icons are windows of X11, also in a Wayland session
-        self._backend = backend
-        self._posting = threading.Lock()
-        try:
-            pystray: Any = importlib.import_module("pystray")
-            self._icon = pystray.Icon(name, image, title, menu(pystray))
-            self._prepare()
-        except Exception as error:  # among them errors of X and D-Bus that are no ImportError
-            raise _unusable(error) from error
-
-    def run(self, ready: Callable[[], None]) -> None:
-        """Show the icon until `stop`; the main thread only. `ready` is called in another thread.
-
-        Raises:
-            TrayUnavailableError: it cannot be shown. Threads of pystray's may be left: end with `os._exit`.
-        """
-        shown = threading.Event()
-
-        def setup(_: Any) -> None:
-            while self._backend == "xorg" and not hasattr(self._icon, "_thread"):
-                time.sleep(0.01)  # it says that it is ready a moment before it is
-            self.post(self._show)
-            if self._backend in ("appindicator", "gtk"):
-                self.post(self._end_on_signals)  # pystray has just set Ctrl-C back
-            shown.set()
-            ready()
-
-        self._end_on_signals()
-        try:
-            self._icon.run(setup)
-        except Exception as error:
-            if not shown.is_set():  # afterwards: pystray's own tidying up, which fails without notifications
-                raise _unusable(error) from error
-
-    def post(self, function: Callable[[], object]) -> None:
-        """Have `function` touch the icon, where that is allowed: the only way to do so. Any thread."""
-        if self._backend == "darwin":
-            importlib.import_module("PyObjCTools.AppHelper").callAfter(function)
-        elif self._backend == "xorg":
-            with self._posting:  # pystray hands it to its own thread, one at a time
-                function()
-        else:
-            importlib.import_module("gi.repository.GLib").idle_add(lambda: function() and False)
-
-    def change(self, *, image: Any = None, title: str | None = None, menu: bool = False) -> None:
-        """Show something else. `menu` builds it anew, which closes it if it is open. Only within `post`."""
-        if image is not None:
-            self._icon.icon = image
-        if title is not None:
-            self._icon.title = title
-            self._hint(title)
-        if menu:
-            self._icon.update_menu()
-
-    def notify(self, sentence: str, title: str) -> None:
-        """Say something on the desktop, where that is possible. Only within `post`."""
-        if self._icon.HAS_NOTIFICATION:
-            self._icon.notify(sentence, title)
-
-    def stop(self) -> None:
-        """Only within `post`."""
-        self._icon.stop()
-
-    def _show(self) -> None:
-        self._icon.visible = True
-        self._hint(self._icon.title)
-
-    def _end_on_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._icon.stop())
-
-    def _hint(self, title: str) -> None:
-        """GTK's icons have a name and a hint, and pystray sets only the first."""
-        if self._backend == "gtk" and (status_icon := getattr(self._icon, "_status_icon", None)) is not None:
-            self.post(lambda: status_icon.set_tooltip_text(title))
-
-    def _prepare(self) -> None:
-        """pystray's X11 icon never asks for clicks (0.19.5), so it would not get any."""
-        if self._backend == "xorg" and (window := getattr(self._icon, "_window", None)) is not None:
-            x: Any = importlib.import_module("Xlib.X")
-            window.change_attributes(event_mask=x.ExposureMask | x.StructureNotifyMask | x.ButtonPressMask)
-
-
-def _unusable(error: Exception) -> TrayUnavailableError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return TrayUnavailableError(f"The icon cannot be shown: {said.rstrip('.')}.", advice=PAGE_ADVICE)
-
-
-PAGE_ADVICE = "`keeprate web --open` shows the page, which does the same."
 
 
 def unavailable(state: TrayAvailability) -> TrayUnavailableError:

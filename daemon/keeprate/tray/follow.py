@@ -125,7 +125,10 @@ class Follower:
             began = time.monotonic()
             seen = self._seen(only_live=names == {PROGRESS})
             self._status = seen.status
-            self._changed(seen)
+            try:
+                self._changed(seen)
+            except Exception:  # an icon that shows nothing new any more would be worse than one that missed something
+                log.exception("what is new cannot be shown")
             time.sleep(max(SHORTEST_REST_S, REST_FACTOR * (time.monotonic() - began)))
 
     def _seen(self, *, only_live: bool) -> Seen:
