@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from keeprate.catalog.migrations import MIGRATIONS, is_newer, number_of
 from keeprate.errors import CatalogDamagedError, CatalogError, DiskFullError, KeeprateError
 
 BUSY_TIMEOUT_S = 30.0
+_SOME_PAGES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,18 @@ def writing(catalog: Catalog) -> Iterator[None]:
     catalog.conn.commit()
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether the disk has no room for even a page: SQLite calls that an I/O error where it maps memory."""
+    try:
+        return shutil.disk_usage(folder).free < _SOME_PAGES
+    except OSError:
+        return False
+
+
 def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError:
     """The error to show for one of SQLite's."""
     text = str(error)
-    if "disk is full" in text:
+    if "disk is full" in text or ("disk I/O error" in text and _is_full(path.parent)):
         return DiskFullError("The disk that holds the catalog is full.", path=path, advice="Make room and try again.")
     if "malformed" in text or "not a database" in text or "disk image" in text:
         return CatalogDamagedError(
