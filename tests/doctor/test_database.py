@@ -109,8 +109,13 @@ def test_backups(patient: Patient, file: Path, named: Named) -> None:
         found = named(look_at_database(patient))["database.backup"]
         return found.state, found.sentence
 
-    with open_catalog(file) as catalog, catalog.db.atomic():
-        labels.append(catalog, [Label("key-1", "keep", "keep", LabelSource.MOVE, 1.0, None)])
+    def label(at: float) -> None:
+        with open_catalog(file) as catalog, catalog.db.atomic():
+            labels.append(catalog, [Label("key-1", "keep", "keep", LabelSource.MOVE, at, None)])
+
+    label(time.time())
+    assert state()[0] is State.OK
+    label(time.time() - 10 * DAY_S)
     assert state() == (State.WARNING, "The catalog has never been backed up.")
     folder = patient.home.backups_dir
     folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
@@ -142,6 +143,16 @@ def test_what_the_daemon_refuses_is_said_and_not_shown(served: Serving, started:
         served.server.stop()
         visited.page.keyboard.press("d")
         visited.page.wait_for_selector("#message:text('The daemon does not answer.')")
+
+
+def test_a_photo_without_a_thumbnail_says_so(served: Serving, started: Browser) -> None:
+    shutil.rmtree(served.home.thumbnails_dir)
+    with visit(started, url_of(served)) as visited:
+        open_review(visited)
+        visited.page.wait_for_selector(".photo .missing:text('No thumbnail yet')")
+        visited.page.keyboard.press("k")
+        visited.page.wait_for_selector("#message:text('Noted: keep.')")
+        assert all("404" in error for error in visited.errors)
 
 
 def test_names_from_strangers_start_nothing(served: Serving, started: Browser) -> None:

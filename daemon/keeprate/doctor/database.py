@@ -7,11 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from keeprate.catalog.connection import translated
 from keeprate.catalog.migrations import MIGRATIONS, is_newer
-from keeprate.doctor.finding import Finding, Patient, error, ok, open_read_only, warning
+from keeprate.doctor.finding import Finding, Patient, catalog_on, error, ok, open_read_only, warning
 from keeprate.doctor.program import size
 
 QUICK_CHECK_FOR_S = 3.0
@@ -65,7 +63,7 @@ def _sound(conn: sqlite3.Connection, path: Path) -> Iterator[Finding]:
 
 
 def _version(conn: sqlite3.Connection, path: Path) -> Iterator[Finding]:
-    database = Database(conn, execute_plugins=False)
+    database = catalog_on(conn, path).db
     name = "database.version"
     applied = MIGRATIONS.applied(database)
     if not applied:
@@ -98,9 +96,9 @@ def _backup(patient: Patient, conn: sqlite3.Connection) -> Finding:
     latest = max((file.stat().st_mtime for file in folder.glob("catalog-*.db")), default=None)
     every = patient.config.jobs.backup_every.total_seconds()
     if latest is None:
-        labels = conn.execute("SELECT count(*) FROM (SELECT 1 FROM labels LIMIT 100)").fetchone()[0]
-        if labels == 0:
-            return ok(name, "No backup yet, and nothing in the catalog that could be lost.")
+        first_label = conn.execute("SELECT min(at) FROM labels").fetchone()[0]
+        if first_label is None or time.time() - first_label < LATE * every:
+            return ok(name, "No backup yet: the daemon makes the first one within days.")
         return warning(
             name,
             "The catalog has never been backed up.",

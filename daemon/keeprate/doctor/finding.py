@@ -11,8 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlite_utils import Database
-
 from keeprate.catalog.connection import Catalog
 from keeprate.config.models import Config
 from keeprate.paths import Home
@@ -60,9 +58,16 @@ class Patient:
             return
         conn = open_read_only(path)
         try:
-            yield Catalog(Database(conn, execute_plugins=False), conn, path)
+            yield catalog_on(conn, path)
         finally:
             conn.close()
+
+
+def catalog_on(conn: sqlite3.Connection, path: Path) -> Catalog:
+    """A catalog over a connection that is open already; nothing is migrated."""
+    from sqlite_utils import Database  # not above: `keeprate.catalog` has it imported without pandas
+
+    return Catalog(Database(conn, execute_plugins=False), conn, path)
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

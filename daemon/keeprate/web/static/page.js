@@ -177,7 +177,12 @@ function neighbour(card, key) {
 function review() {
   const grid = document.getElementById("photos");
   for (const image of grid.querySelectorAll("img")) {
-    const missing = () => image.classList.add("missing");
+    const missing = () => {
+      const instead = document.createElement("div");
+      instead.className = "missing";
+      instead.textContent = "No thumbnail yet: the job “Make thumbnails” makes it.";
+      image.replaceWith(instead);
+    };
     if (image.complete && image.naturalWidth === 0) missing();
     image.addEventListener("error", missing);
   }
