@@ -120,10 +120,11 @@ class UserSystemd:
         return self.systemctl("show", unit, f"--property={name}", "--value").strip()
 
     def wait_for(self, unit: str, name: str, value: str, timeout_s: float = 20) -> None:
-        wait_until(
-            lambda: self.shown(unit, name) == value, timeout_s,
-            what=f"{unit}: {name} is {value}, not {self.shown(unit, name)}",
-        )  # fmt: skip
+        try:
+            wait_until(lambda: self.shown(unit, name) == value, timeout_s)
+        except AssertionError as error:
+            said = f"{name} of {unit} is {self.shown(unit, name)!r}, not {value!r}"
+            raise AssertionError(f"{said}\n{self.journal_text()}") from error
 
     def journal(self, *arguments: str) -> list[dict[str, Any]]:
         """Entries of the user's journal, all fields."""
@@ -181,10 +182,8 @@ def user_systemd() -> Iterator[UserSystemd]:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
             wait_until(lambda: bool(children.read_text().split()), 5, what="the session's first process")
             session = UserSystemd(int(children.read_text().split()[0]), home)
-            wait_until(
-                lambda: outer.poll() is not None or session.path(f"/run/user/{UID}/systemd/private").exists(), 15,
-                what=f"systemd --user is up: {(base / 'setup.log').read_text()}",
-            )  # fmt: skip
+            private = session.path(f"/run/user/{UID}/systemd/private")
+            wait_until(lambda: outer.poll() is not None or private.exists(), 15, what="systemd --user is up")
             assert outer.poll() is None, (base / "setup.log").read_text()
             session.call("systemctl", "--user", "is-system-running", "--wait")
             yield session
