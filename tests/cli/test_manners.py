@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.api import serving
 from support.commands import answer, keeprate, run, without_privileges
 from support.photos import write_photos
 
@@ -114,7 +115,7 @@ def test_usage_errors_are_two(arguments: list[str]) -> None:
 def test_every_read_command_answers_in_json(library: Path) -> None:
     for command in (
         ["status"], ["list"], ["heads", "list"], ["heads", "history"], ["labels", "list"], ["model", "list"],
-        ["model", "list", "--known"], ["config", "show"], ["scan"], ["embed"],
+        ["model", "list", "--known"], ["config", "show"], ["scan"], ["embed"], ["jobs", "list"],
     ):  # fmt: skip
         json.loads(keeprate(*command, "--json"))
 
@@ -152,6 +153,9 @@ HEAVY = {"torch", "transformers", "sklearn", "scipy", "pyexiv2", "rawpy", "panda
         ["score", "--quiet"],
         ["config", "check"],
         ["labels", "list"],
+        ["jobs", "list"],
+        ["pause"],
+        ["resume"],
     ],
 )
 def test_light_commands_load_nothing_heavy(library: Path, arguments: list[str]) -> None:
@@ -169,6 +173,26 @@ def test_light_commands_load_nothing_heavy(library: Path, arguments: list[str]) 
 
 
 def test_the_resident_daemon_loads_nothing_heavy() -> None:
-    code = f"import sys, keeprate.service.daemon\nloaded = {HEAVY!r} & set(sys.modules)\nassert not loaded, loaded"
+    code = (
+        "import sys, keeprate.service.daemon, keeprate.api.server, keeprate.web.page, keeprate.cli.log_output\n"
+        f"loaded = {HEAVY!r} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_looking_beside_a_daemon_loads_nothing_of_its_server(library: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['keeprate', 'status']\n"
+        "from keeprate.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        f"loaded = {HEAVY | {'fastapi', 'starlette', 'uvicorn', 'httpx2', 'apscheduler'}!r} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    with serving():
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Idle." in done.stdout, "it was asked"

@@ -30,8 +30,8 @@ def hold_lock(path: Path) -> Iterator[None]:
             pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
             raise BusyError(
                 f"Another keeprate is at work here{f' (process {pid})' if pid else ''}.",
-                advice="If it is the daemon: it scans, learns and marks by itself; for anything else, stop it first "
-                "(`systemctl --user stop keeprate` where it runs as a service). Otherwise wait for the other command.",
+                advice="Wait until it is done: one command works at a time, and there is one daemon for each home. "
+                "`keeprate status` says how things stand.",
                 path=path,
             )
         with contextlib.suppress(OSError):  # the pid is for people; on a full disk the lock holds without it
