@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_quiet_and_json_say_nothing_of_it(library: Path) -> None:
         with serving() as there, contextlib.ExitStack() as held:
             held.enter_context(hold_lock(home.lock_file))
             waiting = started("scan", flag)
-            wait_until(lambda control=there.control: bool(control.asked), 20)
+            wait_until(partial(bool, there.control.asked), 20)
             held.close()
             assert waiting.communicate(timeout=30)[1] == ""
             assert waiting.returncode == 0

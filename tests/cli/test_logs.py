@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,10 @@ def test_tracebacks_stay_with_their_line(tmp_path: Path) -> None:
     assert len(keeprate("logs", "-n", "1").splitlines()) == 1
 
 
+def has_lines(path: Path, count: int) -> bool:
+    return len(path.read_text().splitlines()) == count
+
+
 def test_following_goes_on_over_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_output, "FILE_BYTES", 400)
     heard = tmp_path / "heard"
@@ -146,7 +151,7 @@ def test_following_goes_on_over_a_new_file(tmp_path: Path, monkeypatch: pytest.M
             events = Events()
             for number in range(8):
                 events.tell("photos.embedded", "more", count=number)
-                wait_until(lambda number=number: len(heard.read_text().splitlines()) == number + 1, 20)
+                wait_until(partial(has_lines, heard, number + 1), 20)
         finally:
             following.send_signal(2)
             assert following.wait(10) == 0
