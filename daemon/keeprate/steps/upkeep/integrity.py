@@ -47,7 +47,7 @@ class IntegrityOutcome:
     def sentence(self) -> str:
         """For people."""
         if self.findings:
-            more = f" ({len(self.findings) - 1} more: `keeprate doctor`)" if len(self.findings) > 1 else ""
+            more = f" ({len(self.findings) - 1} more: `keeprate logs`)" if len(self.findings) > 1 else ""
             return f"{self.findings[0]}{more}"
         return "The check was stopped before it was complete." if self.cancelled else "The catalog is sound."
 
