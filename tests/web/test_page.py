@@ -173,6 +173,13 @@ def test_the_description_of_the_api_leaves_the_page_out(served: Serving) -> None
     assert all(path.startswith("/api/v1") for path in described["paths"])
 
 
+def test_the_page_listens_to_every_event() -> None:
+    root = Path(__file__).resolve().parents[2]
+    known = set(re.findall(r"(?m)^\| `(\w+\.\w+)`", (root / "docs/reference/events.md").read_text()))
+    script = (root / "daemon/keeprate/web/static/page.js").read_text()
+    assert set(re.findall(r'"([a-z]+\.[a-z_]+)"', script)) == known
+
+
 def test_buckets_have_keys_of_their_own() -> None:
     def keys(*names: str) -> list[str]:
         return [bucket.key for bucket in buckets_with_keys(names)]

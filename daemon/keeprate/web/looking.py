@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from keeprate.service.control import Live
 from keeprate.service.status import status
-from keeprate.steps.heads.listing import ListedPhoto, listed
+from keeprate.steps.heads.listing import ListedPhoto, PhotoPage, listed_part
 from keeprate.steps.session import Session
 
 PHOTOS_A_PAGE = 60
@@ -95,20 +95,22 @@ def review_of(session: Session, asked: Asked) -> Review:
     head = asked.head or next(iter(heads), None)
     if head is not None:
         session.heads(head)  # says which there are
-    photos = listed(session, head, asked.library, everything=asked.everything) if head is not None else []
-    if asked.order == "asc":
-        photos.reverse()
+    found = PhotoPage(0, asked.offset, ())
+    if head is not None:
+        found = listed_part(
+            session, head, asked.library, everything=asked.everything, rising=asked.order == "asc",
+            top=PHOTOS_A_PAGE, offset=asked.offset,
+        )  # fmt: skip
     roots = {library.name: str(library.root) for library in session.config.library}
-    part = photos[asked.offset : asked.offset + PHOTOS_A_PAGE]
     return Review(
         asked=asked,
         head=head,
         heads=tuple(heads),
         libraries=tuple(roots),
         buckets=buckets_with_keys(heads[head] if head is not None else ()),
-        score_of=next(iter(photos[0].probabilities), "") if photos else "",
-        photos=tuple(_shown(photo, roots.get(photo.library, "")) for photo in part),
-        total=len(photos),
+        score_of=next(iter(found.photos[0].probabilities), "") if found.photos else "",
+        photos=tuple(_shown(photo, roots.get(photo.library, "")) for photo in found.photos),
+        total=found.total,
     )
 
 

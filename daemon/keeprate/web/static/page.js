@@ -72,7 +72,7 @@ function follow() {
     "library.scanned", "library.offline", "library.online", "photos.embedded", "photos.grouped", "head.promoted",
     "head.kept", "scores.updated", "marks.read", "marks.written", "labels.changed", "disk.full", "catalog.damaged",
     "catalog.checked", "backup.made", "thumbnails.made", "work.made_way", "worker.started", "worker.ended",
-    "worker.crashed", "worker.recycled",
+    "worker.crashed", "worker.recycled", "clock.leapt", "api.page_unavailable",
   ];
   for (const name of names) {
     events.addEventListener(name, () => {
