@@ -17,6 +17,7 @@ from keeprate.installation.manager import Facts, ServiceKind
 from keeprate.installation.own_files import OwnFile
 from keeprate.installation.program import Names, Program
 from keeprate.installation.templates import (
+    BY_SHELL,
     desktop_command,
     desktop_string,
     fill,
@@ -100,7 +101,13 @@ class UserUnit:
 
     def tray_entry(self, program: Program) -> OwnFile:
         variables = [f"{name}={value}" for name, value in program.environment]
-        command = [*(["env", *variables] if variables else []), *program.command, "tray"]
+        command = [
+            *(["env", *variables] if variables else []),
+            *program.command,
+            "tray",
+            "--wait",
+            "60",
+        ]  # panels come when they come
         values = {
             "NAME": f"{self._names.title}: icon",
             "TRY_EXEC": desktop_string(program.command[0]),
@@ -116,6 +123,8 @@ class UserUnit:
             words = shlex.split(found["command"].lstrip("@-:+!"))
         except ValueError:
             return ""
+        if words[:1] == [BY_SHELL[0]]:
+            words = words[len(BY_SHELL) :]
         return words[0].replace("%%", "%") if words else ""
 
     # ---- asking ----
@@ -203,9 +212,9 @@ def _config_folder() -> Path:
 
 
 def _path_of(shown: str) -> str:
-    """The program in `{ path=/a b/c ; argv[]=… }`."""
+    """The program in `{ path=/a b/c ; argv[]=… }`; empty: the shell starts it, and the file says which."""
     found = re.search(r"path=(.*?) ; argv\[\]=", shown)
-    return found[1] if found else ""
+    return found[1] if found and found[1] != BY_SHELL[0] else ""
 
 
 def _ending(result: str, status: int) -> str:

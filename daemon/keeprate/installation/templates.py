@@ -15,6 +15,9 @@ from keeprate.errors import UsageError
 
 _PLACE = re.compile(r"@([A-Z_]+)@")
 _DESKTOP_RESERVED = re.compile(r"""[\s"'\\><~|&;$*?#()`]""")
+_REFUSED_IN_PATHS = re.compile("[\"'\\\\]")
+BY_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
+"""What starts a program whose path systemd does not take: one with quotes or backslashes in it."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -70,6 +73,8 @@ def systemd_word(value: str) -> str:
 
 def systemd_command(words: Sequence[str]) -> str:
     """A value for `ExecStart=`."""
+    if _REFUSED_IN_PATHS.search(words[0]):
+        words = (*BY_SHELL, *words)
     # In the program's own path a dollar is a dollar; with a colon in front it is one everywhere.
     prefix = ":" if any("$" in word for word in words) else ""
     return prefix + " ".join(systemd_word(word) for word in words)
