@@ -88,6 +88,12 @@ def test_how_far_it_is_stands_in_the_tooltip_alone() -> None:
     assert texts(at(120))[0] == "At work: embed new photos"
 
 
+def test_when_it_looks_next_stands_in_the_tooltip_alone() -> None:
+    now = state_of(a_status(a_live("idle", "Idle: 120 photos up to date; next look at 14:30.")), Places())
+    assert texts(now)[0] == "Idle: 120 photos up to date"
+    assert "next look at 14:30 –" in now.tooltip
+
+
 def test_counts_are_rounded_while_photos_come_in() -> None:
     def busy(photos: int) -> str:
         return texts(state_of(a_status(a_live("busy"), photos=photos, reviewed=0), Places()))[1]

@@ -96,7 +96,7 @@ class Tray:
     def act(self, line: Line) -> None:
         """Do what a line of the menu says. The desktop's thread."""
         if line.action is Action.QUIT:
-            self.icon.stop()
+            self.icon.post(self.icon.stop)
         elif line.action is not None:
             threading.Thread(
                 target=self._do, args=(line.action, line.path), name="keeprate-tray-act", daemon=True

@@ -7,6 +7,7 @@ keep the process alive, so that ends with `os._exit` (`cli/tray.py`).
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import threading
@@ -18,6 +19,8 @@ from PIL import Image
 
 from keeprate.errors import TrayUnavailableError
 from keeprate.tray.desktop import PAGE_ADVICE, Backend
+
+log = logging.getLogger("keeprate.tray")
 
 
 class TrayIcon:
@@ -65,6 +68,7 @@ class TrayIcon:
         except Exception as error:
             if not shown.is_set():  # afterwards: pystray's own tidying up, which fails without notifications
                 raise _unusable(error) from error
+            log.debug("pystray failed while it ended", exc_info=True)
 
     def post(self, function: Callable[[], object]) -> None:
         """Have `function` touch the icon, where that is allowed: the only way to do so. Any thread."""

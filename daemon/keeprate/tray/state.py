@@ -17,7 +17,7 @@ from keeprate.service.status import Status
 
 IconKind = Literal["idle", "busy", "paused", "attention", "offline"]
 ATTENTION_SHOWN = 3
-LINE_LENGTH = 90
+LINE_LENGTH = 60
 """Characters of a line of the menu; a panel as wide as a sentence helps nobody."""
 EXACT_UP_TO = 100
 """While photos come in, greater counts are rounded, so that they do not change all the time."""
@@ -124,9 +124,9 @@ def _kind(live: Live) -> IconKind:
 
 
 def _sentence(live: Live) -> str:
-    """What it is doing, without how far it is."""
+    """What it is doing, without how far it is and what comes next."""
     running = next((job.title for job in live.jobs if job.state == "running"), None)
-    return live.sentence if running is None else f"At work: {running[:1].lower()}{running[1:]}"
+    return live.sentence.partition(";")[0] if running is None else f"At work: {running[:1].lower()}{running[1:]}"
 
 
 def _tooltip(live: Live, to_review: int) -> str:
