@@ -14,6 +14,7 @@ import pytest
 
 from keeprate.installation.program import this_program
 from keeprate.paths import locate_home
+from support.installed import build_wheel, install_wheel
 from support.made_pictures import encoded, saved, scene
 from support.systemd import UID, USER, Ran, UserSystemd, user_systemd
 from support.tiny_models import save_tiny
@@ -340,3 +341,16 @@ def test_torch_works_within_the_limits_of_the_unit(desktop: Desktop, tmp_path: P
     desktop.wait_for_status("Idle: 3 photos up to date", 60)
     assert desktop.status()["model"]["cached"] == 3
     assert desktop.status()["problems"]["count"] == 0
+
+
+def test_an_environment_that_moved_is_noticed_and_mended(desktop: Desktop, tmp_path: Path) -> None:
+    program = install_wheel(build_wheel(tmp_path), desktop.systemd.home / "My tools 100%")
+    desktop.systemd.done(program, "service", "install", "--no-tray")
+    assert (desktop.state()["program"], desktop.shown("ActiveState")) == (str(program), "active")
+    assert any("another keeprate" in problem for problem in desktop.state()["problems"])  # asked by ours
+    program.parents[1].rename(desktop.systemd.home / "elsewhere")
+    state = desktop.state()
+    assert state["program_exists"] is False
+    assert any("not there any more" in problem for problem in state["problems"]), state["problems"]
+    assert "was brought up to date" in desktop.done("service", "install", "--no-tray")
+    assert (desktop.state()["program"], desktop.state()["problems"]) == (desktop.program, [])

@@ -23,7 +23,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 def template(name: str) -> str:
     """The text of `systemd/keeprate.service` and its like."""
-    inside = Path(__file__).parent / "templates"
+    inside = Path(__file__).parent / "service_files"
     folder = inside if inside.is_dir() else Path(__file__).parents[3] / "service_files"
     return (folder / name).read_text(encoding="utf-8")
 
