@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from defusedxml import ElementTree
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -107,3 +108,12 @@ def test_a_place_with_nothing_to_say_takes_its_line_along() -> None:
 )
 def test_every_template_has_its_stamp(name: str) -> None:
     assert templates.template(name).count("keeprate-written: @STAMP@") == 1
+
+
+def test_the_task_for_windows_is_well_formed() -> None:
+    file = Path(__file__).resolve().parents[2] / "service_files/windows/keeprate-in-wsl.xml"
+    task = ElementTree.parse(file).getroot()
+    assert task is not None
+    space = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
+    assert task.findtext("t:Actions/t:Exec/t:Command", namespaces=space) == "wsl.exe"
+    assert "keeprate run" in (task.findtext("t:Actions/t:Exec/t:Arguments", namespaces=space) or "")
