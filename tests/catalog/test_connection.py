@@ -28,7 +28,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="damaged") as caught:
         open_catalog(path)
     assert caught.value.path == path
-    assert "move it away" in caught.value.advice
+    assert "keeprate restore" in caught.value.advice
 
 
 def test_a_newer_catalog_is_refused_and_left_alone(tmp_path: Path) -> None:

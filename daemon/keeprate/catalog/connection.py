@@ -144,9 +144,9 @@ def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError
         return CatalogDamagedError(
             "The catalog is damaged.",
             path=path,
-            advice=f"Stop keeprate, move it away with {path.name}-wal and {path.name}-shm, copy the latest backup from "
-            f"{backups_dir(path)} to its place, and run `keeprate sync`. Without a backup, sync rebuilds what still "
-            "lies in your folders. Photos and marks are not touched.",
+            advice="Stop keeprate (`keeprate service stop`), run `keeprate restore`, which puts the latest good backup "
+            f"into its place, and `keeprate sync`. Without a backup, move it away with {path.name}-wal and {path.name}-shm; "
+            "sync rebuilds what still lies in your folders. Photos and marks are not touched.",
         )
     if "locked" in text or "busy" in text:
         return CatalogError(

@@ -31,6 +31,7 @@ from keeprate.cli import (
     looking,
     model,
     profile,
+    restoring,
     service,
     setup,
     showing_status,
@@ -99,6 +100,7 @@ service.register(app)
 doctor.register(app)
 web.register(app)
 jobs.register(app)
+restoring.register(app)
 logs.register(app)
 tray.register(app)
 demonstration.register(app)

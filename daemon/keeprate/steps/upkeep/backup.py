@@ -126,8 +126,8 @@ def advice_after_damage(home: Home) -> str:
             "away, and run `keeprate sync`: vectors, and labels of photos that still lie in their folders, are rebuilt."
         )
     return (
-        f"The latest good backup is {good.path} ({good.made_at:%Y-%m-%d %H:%M}). Stop keeprate, move catalog.db, "
-        "catalog.db-wal and catalog.db-shm away, copy the backup to catalog.db, and run `keeprate sync`."
+        f"The latest good backup is {good.path} ({good.made_at:%Y-%m-%d %H:%M}). Stop keeprate "
+        "(`keeprate service stop`), run `keeprate restore`, which puts it into place, and `keeprate sync`."
     )
 
 

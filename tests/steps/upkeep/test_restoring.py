@@ -1,0 +1,153 @@
+"""Going back to a backup: nothing is deleted, nothing is left half-way, and nobody else is at work meanwhile."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from keeprate.catalog import open_catalog
+from keeprate.errors import BusyError, CatalogError, UsageError
+from keeprate.paths import Home
+from keeprate.steps.lock import hold_lock
+from keeprate.steps.session import Session
+from keeprate.steps.upkeep.backup import back_up
+from keeprate.steps.upkeep.restoring import restore
+from support.catalogs import add_file
+from support.commands import answer, daemon, keeprate, run
+from support.damage import damage
+from support.small_disks import fill, small_disk
+from support.waiting import wait_until
+
+
+def paths_in(file: Path) -> list[str]:
+    with open_catalog(file) as catalog:
+        return [path for (path,) in catalog.conn.execute("SELECT path FROM files ORDER BY path")]
+
+
+@pytest.fixture
+def backed_up(session: Session) -> Path:
+    """A backup with one photo; the catalog has a second one, which is still in its write-ahead log."""
+    add_file(session.catalog, "/p/1.jpg", "k1")
+    backup = back_up(session).path
+    assert backup is not None
+    add_file(session.catalog, "/p/2.jpg", "k2")
+    return backup
+
+
+def test_the_former_catalog_is_set_aside_whole(backed_up: Path, session: Session) -> None:
+    home = session.home
+    assert home.catalog_file.with_name("catalog.db-wal").stat().st_size > 0, "it is the log that holds the second photo"
+    outcome = restore(home)  # with the catalog still open, as after a crash
+    assert outcome.backup == backed_up
+    assert outcome.set_aside is not None
+    session.catalog.close()
+    assert paths_in(home.catalog_file) == ["/p/1.jpg"]
+    assert paths_in(outcome.set_aside / "catalog.db") == ["/p/1.jpg", "/p/2.jpg"]
+    assert backed_up.exists()
+
+
+def test_of_a_damaged_catalog(backed_up: Path, session: Session) -> None:
+    session.catalog.close()
+    damage(session.home.catalog_file)
+    broken = session.home.catalog_file.read_bytes()
+    outcome = restore(session.home)
+    assert outcome.set_aside is not None
+    assert (outcome.set_aside / "catalog.db").read_bytes() == broken
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg"]
+
+
+def test_where_there_is_no_catalog_any_more(backed_up: Path, session: Session) -> None:
+    session.catalog.close()
+    session.home.catalog_file.unlink()
+    assert restore(session.home).set_aside is None
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg"]
+
+
+def assert_untouched(home: Home) -> None:
+    assert paths_in(home.catalog_file) == ["/p/1.jpg", "/p/2.jpg"]
+    assert list(home.data_dir.glob("catalog-replaced-*")) == []
+    assert list(home.data_dir.glob(".keeprate-*")) == []
+
+
+def test_a_damaged_backup_is_refused_and_an_earlier_one_taken(backed_up: Path, session: Session) -> None:
+    later = back_up(session).path
+    assert later is not None
+    os.utime(backed_up, (time.time() - 99, time.time() - 99))
+    damage(later)
+    with pytest.raises(CatalogError, match="Nothing was changed"):
+        restore(session.home, later)
+    assert_untouched(session.home)
+    assert restore(session.home).backup == backed_up
+
+
+def test_what_is_no_backup_is_refused(backed_up: Path, session: Session, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as conn:
+        conn.execute("CREATE TABLE things (thing)")
+    newer = tmp_path / "newer.db"
+    newer.write_bytes(backed_up.read_bytes())
+    with closing(sqlite3.connect(newer)) as conn:
+        conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('keeprate', 'm999_x', '')"
+        )
+        conn.commit()
+    text = tmp_path / "text.db"
+    text.write_text("no database at all")
+    for file, message in ((other, "no catalog"), (newer, "newer keeprate"), (text, "no backup")):
+        with pytest.raises(CatalogError, match=message):
+            restore(session.home, file)
+    for file in (tmp_path / "missing.db", tmp_path, session.home.catalog_file):
+        with pytest.raises(UsageError):
+            restore(session.home, file)
+    assert_untouched(session.home)
+
+
+def test_no_backup_at_all(session: Session) -> None:
+    with pytest.raises(UsageError, match="There is no backup"):
+        restore(session.home)
+
+
+@pytest.mark.parametrize("lock", ["daemon_lock_file", "lock_file"])
+def test_not_while_somebody_works_with_the_catalog(backed_up: Path, session: Session, lock: str) -> None:
+    with hold_lock(getattr(session.home, lock)), pytest.raises(BusyError):
+        restore(session.home)
+    assert_untouched(session.home)
+
+
+def test_without_room(backed_up: Path, session: Session, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as small:
+        home = Home(session.home.config_dir, small, session.home.state_dir, tmp_path, tmp_path)
+        with open_catalog(home.catalog_file) as catalog:
+            add_file(catalog, "/p/1.jpg", "k1")
+            add_file(catalog, "/p/2.jpg", "k2")
+        filler = fill(small)
+        with pytest.raises(CatalogError, match="No space left"):
+            restore(home, backed_up)
+        filler.unlink()
+        assert_untouched(home)
+
+
+@pytest.mark.slow
+def test_the_command(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "Photos").mkdir()
+    keeprate("init", tmp_path / "Photos")
+    assert "There is no backup" in keeprate("restore", "--list")
+    assert run("restore").code == 2
+    with daemon(tmp_path / "log"):
+        wait_until(lambda: answer("status")["live"] is not None, 30)
+        keeprate("jobs", "run", "backup", "--wait")
+        refused = run("restore")
+        assert refused.code == 1
+        assert "at work" in refused.err
+    made = {str(path) for path in (home / "keeprate" / "backups").iterdir()}
+    assert {one["path"] for one in answer("restore", "--list")} == made
+    assert all(path in keeprate("restore", "--list") for path in made)
+    done = answer("restore")
+    assert done["backup"] in made
+    assert (Path(done["set_aside"]) / "catalog.db").exists()
+    assert answer("status")["libraries"][0]["name"]
