@@ -1,0 +1,100 @@
+"""What `keeprate service` says and leaves alone where there is nothing to install into; the rest is tests/system."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from keeprate.errors import UsageError
+from keeprate.installation import installing, systemd
+from keeprate.installation.state import service_state
+from keeprate.installation.tools import NOT_FOUND, ServiceUnavailableError, Tools
+from keeprate.paths import locate_home
+from support.commands import run
+
+
+def test_without_a_service_manager_it_says_what_would_have_been(home: Path) -> None:
+    done = run("service", "install", "--no-tray")
+    assert done.code == 1
+    assert "Nothing was installed." in done.out
+    assert "\nExecStart=" in done.out
+    assert "systemctl --user enable" in done.out
+    assert done.err.startswith("keeprate: ")
+    assert not (home / ".config").exists()
+
+
+def test_a_dry_run_writes_nothing(home: Path) -> None:
+    done = run("service", "install", "--tray", "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    assert f"# {home}/.config/autostart/keeprate-tray-keeprate-" in done.out
+    assert not (home / ".config").exists()
+
+
+def test_status_works_without_a_service_manager() -> None:
+    done = run("service", "status", "--json")
+    state = json.loads(done.out)
+    assert (done.code, state["kind"], state["file_kind"], state["active"]) == (0, "none", "missing", "")
+    assert state["why_not"]
+    assert state["advice"]
+    assert "is not installed" in run("service", "status").out
+
+
+def test_starting_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="not installed"):
+        installing.control(locate_home(), "start", dry_run=True)
+
+
+def test_sudo_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_USER", "ana")
+    with pytest.raises(UsageError, match="the service would be root's") as caught:
+        installing.install(locate_home())
+    assert "as ana" in caught.value.advice
+    monkeypatch.setenv("SUDO_USER", "root")
+    installing.refuse_sudo()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "booted", "advice"),
+    [("6.1.0-amd64", False, "keeprate sync"), ("5.15-microsoft-standard-WSL2", False, "/etc/wsl.conf"),
+     ("6.1.0-amd64", True, "Log in anew")],
+)  # fmt: skip
+def test_why_there_is_none_is_said(
+    kernel: str, booted: bool, advice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(platform, "release", lambda: kernel)
+    monkeypatch.setattr(systemd, "BOOTED", tmp_path if booted else tmp_path / "not")
+    with pytest.raises(ServiceUnavailableError) as caught:
+        installing.install(locate_home(), tray=False)
+    assert advice in caught.value.advice
+
+
+def test_a_unit_left_without_systemd_is_still_looked_at(home: Path) -> None:
+    """As in a home that was copied to another machine."""
+    report = installing.install(locate_home(), tray=False, dry_run=True)
+    (unit,) = report.files
+    unit.path.parent.mkdir(parents=True)
+    unit.path.write_text(unit.text.replace("/bin/keeprate run", "/bin/keeprate-no-more run"))
+    state = service_state(locate_home())
+    assert state.installed
+    assert state.program_exists is False
+    assert any("not there any more" in problem for problem in state.problems)
+    with pytest.raises(ServiceUnavailableError):
+        installing.uninstall(locate_home())
+    assert unit.path.exists()
+
+
+def test_a_tool_that_is_missing_or_slow_is_no_crash() -> None:
+    assert Tools().ask("/no/such/tool").code == NOT_FOUND
+    slow = Tools().ask("sleep", "5", timeout_s=0.05)
+    assert "has not answered" in slow.err
+
+
+def test_what_would_be_done_is_only_noted() -> None:
+    tools = Tools(dry_run=True)
+    assert tools.do("false").code == 0
+    assert tools.commands == [("false",)]
