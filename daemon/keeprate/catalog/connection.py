@@ -145,8 +145,8 @@ def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError
             "The catalog is damaged.",
             path=path,
             advice="Stop keeprate (`keeprate service stop`), run `keeprate restore`, which puts the latest good backup "
-            f"into its place, and `keeprate sync`. Without a backup, move it away with {path.name}-wal and {path.name}-shm; "
-            "sync rebuilds what still lies in your folders. Photos and marks are not touched.",
+            f"into its place, and `keeprate sync`. Without a backup, move it away with {path.name}-wal and "
+            f"{path.name}-shm; sync rebuilds what still lies in your folders. Photos and marks are not touched.",
         )
     if "locked" in text or "busy" in text:
         return CatalogError(
