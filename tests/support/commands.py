@@ -74,10 +74,10 @@ def set_quick(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def daemon(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A running daemon; ended by SIGTERM with the block, and killed if it does not go."""
     with log.open("wb") as sink:
-        process = subprocess.Popen([*COMMAND, "run", "-v"], stdout=sink, stderr=sink)
+        process = subprocess.Popen([*COMMAND, "run", "-v"], stdout=sink, stderr=sink, env={**os.environ, **environment})
         try:
             wait_until(lambda: answer("status")["daemon"]["running"] or process.poll() is not None, 20)
             yield process

@@ -27,7 +27,7 @@ from keeprate.steps.lock import hold_lock
 from keeprate.steps.marks.managers import check_marks
 from keeprate.steps.session import Session, open_session
 
-GRACE_S = 4.5
+GRACE_S = 4.0
 """A daemon that was told to stop and still has not ended after this long is ended hard: no step minds."""
 POINTLESS = 2
 """What `keeprate run` ends with where starting again would not help: systemd then leaves it (decision 0091)."""
