@@ -198,10 +198,10 @@ def test_a_real_daemon_that_is_paused_killed_started_again_and_ended(
             wait_for_looks(icon, "idle")
             icon.click("Pause until resumed")
             wait_for_looks(icon, "paused")
-            assert answer("status")["live"]["state"] == "paused"
+            wait_until(lambda: answer("status")["live"]["state"] == "paused", 20)  # a step that runs comes to its end
             icon.click("Resume")
             wait_for_looks(icon, "idle")
-            assert answer("status")["live"]["state"] == "idle"
+            wait_until(lambda: answer("status")["live"]["state"] != "paused", 20)
             running.kill()
             wait_for_looks(icon, "offline")
         icon.wait_for_line("keeprate is not running")
@@ -314,7 +314,7 @@ def test_it_is_small_and_sleeps(here: Session, library: Path) -> None:
         icon.wait_for_line("Idle.")
         wait_for_looks(icon, "idle")
         found = psutil.Process(process.pid)
-        assert found.memory_info().rss < 130e6
+        assert found.memory_info().rss < 115e6
         before = sum(found.cpu_times()[:2])
         time.sleep(2)  # what it costs while nothing happens
         assert sum(found.cpu_times()[:2]) - before <= 0.02
