@@ -101,13 +101,8 @@ class UserUnit:
 
     def tray_entry(self, program: Program) -> OwnFile:
         variables = [f"{name}={value}" for name, value in program.environment]
-        command = [
-            *(["env", *variables] if variables else []),
-            *program.command,
-            "tray",
-            "--wait",
-            "60",
-        ]  # panels come when they come
+        before = ["env", *variables] if variables else []
+        command = [*before, *program.command, "tray", "--wait", "60"]  # panels come when they come
         values = {
             "NAME": f"{self._names.title}: icon",
             "TRY_EXEC": desktop_string(program.command[0]),
