@@ -110,7 +110,7 @@ def test_all_are_taken_or_none(scored: Session, here: Serving, wrong: tuple[str,
     before, known = standing(scored), keys(scored)
     given = [(known[0], "keep", "delete"), (known[1], "keep", "keep")]
     answered = post(here, *given, (wrong[0].format(*known), *wrong[1:]))
-    assert answered.status == 422
+    assert answered.status == 409
     assert len(answered.json["details"]) == 1
     assert standing(scored) == before
     assert here.control.asked == []

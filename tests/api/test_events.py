@@ -134,11 +134,16 @@ def test_the_end_waits_for_nobody() -> None:
         half = socket.socket(socket.AF_UNIX)
         half.connect(str(here.home.socket_file))
         half.send(b"POST /api/v1/labels HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        server = here.server._server
+        assert server is not None
+        wait_until(lambda: len(server.server_state.connections) == 7)  # asyncio leaks what it accepts while it closes
         began = time.monotonic()
         here.server.stop()
         assert time.monotonic() - began < 1
-        for one in (idle, half):
-            one.close()
+        assert here.server._thread is not None
+        assert not here.server._thread.is_alive()
+        idle.close()
+        half.close()
         for stopped in opened:
             stopped.__exit__(None, None, None)
     assert not here.home.socket_file.exists()

@@ -127,7 +127,7 @@ def test_another_website_may_not_ask(here: Serving, headers: dict[str, str]) -> 
     port = here.server.url.rpartition(":")[2]
     given = {name: value.format(port=port) for name, value in headers.items()}
     for method, path in (("POST", "/pause"), ("GET", "/live")):
-        answer = over_tcp(here, method, path, **given)
+        answer = over_tcp(here, method, path, token=True, **given)
         assert answer.status == 403
         assert answer.headers["Access-Control-Allow-Origin"] is None
     assert here.control.asked == []

@@ -186,3 +186,9 @@ def test_an_extension_adds_what_does_not_belong_to_the_api() -> None:
     with serving(extend=[add_page]) as here:
         assert over_tcp(here, "GET", "//").json == "config.toml idle"
         assert over_tcp(here, "GET", "//", token=False).status == 401
+
+
+def test_an_address_says_what_can_be_done_with_it(here: Serving) -> None:
+    answered = over_unix(here, "DELETE", "/labels")
+    assert (answered.status, answered.headers["Allow"]) == (405, "GET, POST")
+    assert over_unix(here, "PUT", "/live").headers["Allow"] == "GET"

@@ -49,8 +49,8 @@ def test_they_are_true(measured: Serving) -> None:
         ({"head": "keep", "bucket": "delete"}, 0),
     ]
     assert found["keeprate_job_last_run_timestamp_seconds"] == [({"job": "reconcile"}, 1.5e9)]
-    assert found["keeprate_job_failed"][0] == ({"job": "reconcile"}, 1)
-    assert found["keeprate_worker_memory_bytes"] == [({}, 12345)]
+    assert ({"job": "reconcile"}, 1) in found["keeprate_job_failed"]
+    assert found["keeprate_worker_memory_bytes"][0][1] == 12345
     assert 30e6 < found["keeprate_memory_bytes"][0][1] < 3e9
     assert found["keeprate_catalog_bytes"][0][1] >= measured.home.catalog_file.stat().st_size
     assert found["keeprate_info"][0][0]["version"]

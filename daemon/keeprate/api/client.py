@@ -12,7 +12,6 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +36,7 @@ SILENCE_S = 60.0
 """The stream of events says something every 15 seconds; silence for longer means that the daemon hangs."""
 
 T = TypeVar("T")
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 class DaemonClient:
@@ -205,9 +205,10 @@ class DaemonClient:
         from pydantic import ValidationError
 
         try:
-            return _adapter(kind).validate_python(answer)
+            built: T = _adapter(kind).validate_python(answer)
         except ValidationError as error:
             raise self._misunderstanding() from error
+        return built
 
     def _misunderstanding(self) -> KeeprateError:
         theirs = f" ({self.version}, and this is {__version__})" if self.version not in ("", __version__) else ""
@@ -251,11 +252,12 @@ def _check_peer(connected: socket.socket) -> None:
             raise PermissionError("the socket belongs to another user")
 
 
-@cache
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _query(**values: str | None) -> str:

@@ -15,7 +15,7 @@ _REFUSALS = {
     401: "Over 127.0.0.1: the token is missing or wrong.",
     403: "Over 127.0.0.1: another website asks.",
     404: "Something that it names does not exist.",
-    409: "Not now: somebody else is at work, or labels are missing.",
+    409: "It does not fit to what is there: somebody else is at work, or a label is of no photo.",
     413: "It is too large.",
     422: "A value in it makes no sense.",
     500: "A mistake of keeprate's.",

@@ -9,7 +9,7 @@ from keeprate.api.models import LabelAsked, LabelsAsked, PauseAsked, Server, Way
 from keeprate.api.problems import Refusal, as_json
 from keeprate.catalog.labels import Label
 from keeprate.catalog.problems import Problem
-from keeprate.plugin_api import BurstPlace
+from keeprate.plugin_api import BurstKind, BurstPlace
 from keeprate.service.control import JobStatus, Live, WorkerStatus
 from keeprate.service.status import (
     DaemonStatus,
@@ -28,7 +28,7 @@ from keeprate.steps.heads.listing import ListedPhoto, PhotoPage
 from keeprate.steps.labels.saying import SayingOutcome, Statement
 from keeprate.steps.session import Progress
 
-_KEY = "jpeg1-9f2c4e1ab3d05f6789abcdef01234567"
+EXAMPLE_KEY = "jpeg1-9f2c4e1ab3d05f6789abcdef01234567"
 _PATH = "/home/ada/Pictures/2026/IMG_0042.JPG"
 _AT = 1_784_000_000.0
 _ISO = "2026-07-14T05:33:20+02:00"
@@ -72,22 +72,24 @@ def _of_the_daemon() -> list[object]:
 
 
 def _of_photos() -> list[object]:
-    place = BurstPlace("b17", "burst", 1, 3)
+    place = BurstPlace("b17", BurstKind.BURST, 1, 3)
     shares = {"keep": 0.93, "delete": 0.07}
-    photo = ListedPhoto(_PATH, 0.93, "keep", shares, _KEY, None, 3, "pictures", (_PATH.replace("JPG", "NEF"),), place)
+    photo = ListedPhoto(
+        _PATH, 0.93, "keep", shares, EXAMPLE_KEY, None, 3, "pictures", (_PATH.replace("JPG", "NEF"),), place
+    )
     neighbour, mark = Neighbour("/home/ada/Pictures/keep/IMG_0007.JPG", "keep", 0.81), MarkFound(_PATH, ("4 stars",))
     explanation = Explanation(
-        _PATH, _KEY, "keep", "builtin", 0.93, shares, 3, 12, 3188, "keep", None, (), (mark,), {"sharpness": 0.7},
+        _PATH, EXAMPLE_KEY, "keep", "builtin", 0.93, shares, 3, 12, 3188, "keep", None, (), (mark,), {"sharpness": 0.7},
         (neighbour,),
     )  # fmt: skip
-    statement = Statement(_KEY, "keep", None)
+    statement = Statement(EXAMPLE_KEY, "keep", None)
     return [
         place, photo, PhotoPage(3188, 0, (photo,)), neighbour, mark, explanation, statement,
-        SayingOutcome(1, 0, (statement,)), Label(_KEY, "keep", "keep", "web", _AT, _PATH),
+        SayingOutcome(1, 0, (statement,)), Label(EXAMPLE_KEY, "keep", "keep", "web", _AT, _PATH),
         Problem("embed", "/home/ada/Pictures/broken.jpg", "cut short", "pictures", None, 1, _AT),
     ]  # fmt: skip
 
 
 def _asked() -> list[object]:
-    label = LabelAsked(content_key=_KEY, head="keep", bucket="keep")
-    return [PauseAsked(until=_AT), WayAsked(who="keeprate sync (process 4711)"), label, LabelsAsked(labels=(label,))]
+    label = LabelAsked(content_key=EXAMPLE_KEY, head="keep", bucket="keep")
+    return [PauseAsked(until=_AT), WayAsked(who="keeprate sync (process 4711)"), label, LabelsAsked(labels=[label])]

@@ -30,7 +30,7 @@ class Server:
 class Asked(BaseModel):
     """The body of a request."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class PauseAsked(Asked):
@@ -58,7 +58,7 @@ class LabelAsked(Asked):
 class LabelsAsked(Asked):
     """What somebody says about photos. All of it is taken, or nothing."""
 
-    labels: tuple[LabelAsked, ...] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    labels: list[LabelAsked] = Field(min_length=1, max_length=MOST_AT_ONCE)
 
     def statements(self) -> list[Statement]:
         return [Statement(one.content_key, one.head, one.bucket) for one in self.labels]

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.steps.labels.saying import StatementsError
@@ -18,9 +19,17 @@ from keeprate.steps.labels.saying import StatementsError
 log = logging.getLogger("keeprate")
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _STATUS_OF = {"usage": 400, "not-found": 404, "busy": 409, "not-enough-labels": 409, "not-trainable": 409}
 """Slug → HTTP status; what is not named here is no fault of the request: 503."""
-_SLUG_OF = {400: "usage", 401: "not-allowed", 403: "not-allowed", 404: "unknown-address", 405: "unknown-address", 413: "usage"}
+_SLUG_OF = {
+    400: "usage",
+    401: "not-allowed",
+    403: "not-allowed",
+    404: "unknown-address",
+    405: "unknown-address",
+    413: "usage",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class RefusalAnswer(Answer):
 
 def problem_of(error: KeeprateError) -> Refusal:
     details = error.details if isinstance(error, StatementsError) else ()
-    status = 422 if details else _STATUS_OF.get(error.slug, 503)
+    status = 409 if details else _STATUS_OF.get(error.slug, 503)
     path = None if error.path is None else str(error.path)
     return Refusal(error.slug, error.what, status, error.advice, path, details)
 
@@ -106,10 +115,19 @@ def _of_validation(_: Request, error: Exception) -> Response:
     return RefusalAnswer(Refusal("usage", "The request makes no sense.", 422, details=details))
 
 
-def _of_http(_: Request, error: Exception) -> Response:
+def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(method for method in _METHODS if _is_served(request, method))
     what = {404: "There is no such address.", 405: "That cannot be done with this address."}
-    return refuse(error.status_code, what.get(error.status_code, f"{error.detail}."), headers=dict(error.headers or {}))
+    return refuse(error.status_code, what.get(error.status_code, f"{error.detail}."), headers=headers)
+
+
+def _is_served(request: Request, method: str) -> bool:
+    """Whether the address takes `method`; the framework knows only of the first of several routes at one address."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def _of_anything(_: Request, error: Exception) -> Response:

@@ -33,6 +33,8 @@ THREADS = 4
 """Requests that read or write the catalog at the same time; others wait their turn."""
 START_PATIENCE_S = 10.0
 STOP_PATIENCE_S = 0.9
+LAST_ANSWERS_S = 0.3
+"""What is being answered when the server ends may take so long to its end."""
 
 
 class ApiServer:
@@ -131,6 +133,16 @@ class _Server(uvicorn.Server):
         self.began.set()
         await self._ending.wait()
         self._streams.end()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(LAST_ANSWERS_S, self._cut)
+        await super().shutdown(sockets)
+
+    def _cut(self) -> None:
+        """Wait for nobody who has not said what they want, or does not take their answer."""
+        for connection in tuple(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def end(self) -> None:
         """From any thread: serve nobody any more."""
