@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from keeprate.errors import ModelError
+
+if TYPE_CHECKING:  # what an embedder is called is asked where no decoder should be loaded
+    from PIL import Image
 
 BUILTIN = "builtin"
 """The path of the embedder that needs no download."""

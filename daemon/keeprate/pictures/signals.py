@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from keeprate.pictures.tiles import noise, tile_means
 
 if TYPE_CHECKING:  # the names of the signals are wanted where no decoder should be loaded
+    from PIL import Image
+
     from keeprate.pictures.decoding import Picture
 
 SIGNALS_VERSION = 1
@@ -120,6 +121,8 @@ def _fixed_size(image: Image.Image) -> Image.Image:
     scale = min(_SHORT_EDGE / min(image.size), _LONG_EDGE / max(image.size))
     if scale >= 1:
         return image
+    from PIL import Image
+
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
 

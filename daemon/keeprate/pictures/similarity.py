@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:  # hashes are compared where no decoder should be loaded
+    from PIL import Image
 
 _EDGE = 32
 _KEPT = 8
@@ -22,6 +25,8 @@ def perceptual_hash(image: Image.Image) -> int:
     Functions", 2010). Copies that were resized or re-compressed differ in about 0–6 bits, unrelated photos in
     about 32. A flat picture, in which no frequency stands out, has the hash 0.
     """
+    from PIL import Image
+
     small = image.resize((_EDGE, _EDGE), Image.Resampling.BOX, reducing_gap=2.0)
     grey = np.asarray(small.convert("L"), np.float64)
     basis = _cosines()

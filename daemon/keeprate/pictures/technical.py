@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
 
 from keeprate.pictures.tiles import noise, tile_means
 
 if TYPE_CHECKING:  # the version is wanted where no decoder should be loaded
+    from PIL import Image
+
     from keeprate.pictures.decoding import Picture
 
 TECHNICAL_VERSION = 1
@@ -89,6 +90,8 @@ def measure_technical(picture: Picture) -> Technical:
 
 def _brightest(image: Image.Image) -> NDArray[np.float64]:
     """How often the brightest colour of a pixel has each level: (256,), summing to 1."""
+    from PIL import ImageChops
+
     red, green, blue = image.split()
     counts = ImageChops.lighter(ImageChops.lighter(red, green), blue).histogram()
     return np.array(counts) / (image.width * image.height)
@@ -96,6 +99,8 @@ def _brightest(image: Image.Image) -> NDArray[np.float64]:
 
 def thumbnail(image: Image.Image) -> NDArray[np.uint8]:
     """32×32 grey levels, (32, 32): enough to see whether two pictures show the same, and how far one is shifted."""
+    from PIL import Image
+
     small = image.resize((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.BOX, reducing_gap=2.0)
     return np.asarray(small.convert("L"))
 
@@ -104,6 +109,8 @@ def _fixed_size(image: Image.Image) -> Image.Image:
     scale = min(_SHORT_EDGE / min(image.size), _LONG_EDGE / max(image.size))
     if scale >= 1:
         return image
+    from PIL import Image
+
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
 
