@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +26,7 @@ def run(
     ] = None,
 ) -> None:
     """Watch the libraries and do everything on its own, until Ctrl-C or SIGTERM; SIGHUP reads the settings again."""
+    _spare_memory()
     from keeprate.api.server import ApiServer
     from keeprate.cli.log_output import set_up_log
     from keeprate.paths import expanded, locate_home
@@ -39,3 +41,9 @@ def run(
         usual_file=home.log_file,
     )
     run_daemon(home, serve=lambda home, control: ApiServer(home, control, extend=[add_page]))
+
+
+def _spare_memory() -> None:
+    """Leave out what a process that stays needs not: FastAPI loads all of pydantic 1, to find nothing made with it."""
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("pydantic.v1", None)  # what Python takes for "not installed"
