@@ -18,6 +18,10 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from keeprate.api.app import make_app
+from keeprate.api.context import Context
+from keeprate.api.description import REFUSALS
+from keeprate.api.metrics import described_figures
 from keeprate.cli.main import app
 from keeprate.config.durations import format_duration
 from keeprate.config.models import (
@@ -193,7 +197,54 @@ def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value}"
 
 
-PAGES = {"commands.md": commands_page, "config.md": config_page}
+API_INTRO = """\
+# The api
+
+What the running daemon can be asked over HTTP. [Use the api](../how-to/use-the-api.md) says how. All addresses begin
+with `/api/v1`; the whole description, with schemas and an example of each, is at `/api/v1/openapi.json`. Answers are
+those that `--json` prints for the command line. Version 1 will only gain: nothing is taken away.
+"""
+
+API_REFUSALS = """\
+## When something goes wrong
+
+The answer is `application/problem+json`: `type` is one of the headings of [Messages](../messages.md), or
+`unknown-address` (no such address in this version) or `not-allowed` (no token, or another website asks); `title` and
+`advice` are what the command line would say, `path` is the file concerned, and `details` say what exactly is wrong.
+
+"""
+
+API_METRICS = """\
+## Figures
+
+With `[api] metrics = true`, `/metrics` has these for Prometheus. All are gauges, counted when they are asked for.
+
+| name | labels | what it is |
+|---|---|---|
+"""
+
+
+def api_page() -> str:
+    """Every address of the api, and the figures."""
+    # what the handlers work with is not needed to describe them
+    described = make_app(typing.cast("Context", None), with_metrics=False).openapi()
+    lines = [NOTE + API_INTRO, "| address | what it does | may be given |", "|---|---|---|"]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            address = path.removeprefix("/api/v1") or "/api/v1"
+            given = [f"`{one['name']}`" for one in operation.get("parameters", []) if one["in"] != "path"]
+            given += ["a body" for _ in [operation.get("requestBody")] if _]
+            about = cell(plain(operation["description"]))
+            lines.append(f"| `{method.upper()} {address}` | {about} | {', '.join(given)} |")
+    lines += ["", API_REFUSALS + "| status | what it means |", "|---|---|"]
+    lines += [f"| {status} | {cell(why)} |" for status, why in REFUSALS.items()]
+    lines += ["", API_METRICS.rstrip()]
+    for name, labels, text in described_figures():
+        lines.append(f"| `keeprate_{name}` | {', '.join(f'`{label}`' for label in labels)} | {cell(text)} |")
+    return "\n".join(lines)
+
+
+PAGES = {"commands.md": commands_page, "config.md": config_page, "api.md": api_page}
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from keeprate.api.problems import MEDIA_TYPE, Refusal
 
-_REFUSALS = {
+REFUSALS = {
     400: "It makes no sense.",
     401: "Over 127.0.0.1: the token is missing or wrong.",
     403: "Over 127.0.0.1: another website asks.",
@@ -54,7 +54,7 @@ def _made(app: FastAPI) -> dict[str, Any]:
     answer = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     for operations in made["paths"].values():
         for operation in operations.values():
-            for status, why in _REFUSALS.items():
+            for status, why in REFUSALS.items():
                 operation["responses"][str(status)] = {"description": why, "content": answer}
     made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"token": []}, {}]
