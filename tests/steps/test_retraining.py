@@ -7,7 +7,7 @@ import pytest
 from keeprate.catalog.labels import LabelChanges
 from keeprate.config.durations import parse_duration
 from keeprate.config.models import TrainingConfig
-from keeprate.steps.heads.retraining import after_quiet_hours, training_due_at
+from keeprate.steps.heads.retraining import after_quiet_hours, dated_sanely, training_due_at
 
 SETTINGS = TrainingConfig(
     every=parse_duration("6h"), min_new_labels=20, quiet_after=parse_duration("2m"), quiet_hours=""
@@ -45,3 +45,16 @@ def test_quiet_hours_put_a_training_off(hours: str, at: str, begins: str) -> Non
     settings = TrainingConfig(quiet_hours=hours)
     moment = datetime.fromisoformat(at).astimezone().timestamp()
     assert after_quiet_hours(moment, settings) == datetime.fromisoformat(begins).astimezone().timestamp()
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        pytest.param(LabelChanges(20, NOON - HOUR, NOON - HOUR), NOON - HOUR + 120, id="of the past: as ever"),
+        pytest.param(LabelChanges(20, NOON, NOON + 1), NOON + 121, id="a blink ahead is now"),
+        pytest.param(LabelChanges(20, NOON - HOUR, NOON + 900 * HOUR), 120.0, id="of the future: they have rested"),
+        pytest.param(LabelChanges(3, NOON + HOUR, NOON + HOUR), 6 * HOUR, id="few of the future: at once"),
+    ],
+)
+def test_a_clock_that_was_wrong_keeps_nobody_from_learning(changes: LabelChanges, due: float) -> None:
+    assert training_due_at(dated_sanely(changes, NOON), 0.0, SETTINGS) == due

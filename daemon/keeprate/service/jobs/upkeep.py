@@ -14,22 +14,38 @@ from keeprate.steps.upkeep.backup import back_up
 from keeprate.steps.upkeep.integrity import check
 from keeprate.steps.upkeep.thumbnails import make_thumbnails
 
+ROOM_AGAIN_S = 3600.0
+"""Where a disk is nearly full it is looked so much later whether it still is."""
+
 
 class Thumbnails(Job):
     """Makes small pictures for the page."""
 
     name = "thumbnails"
 
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._later: Later | None = None
+        """When those are tried that there was no room for."""
+
     def wanted(self) -> str | None:
-        if not (self._desk.session.config.jobs.thumbnails and self._desk.thumbnails_stale):
+        if not self._desk.session.config.jobs.thumbnails:
             return None
-        return "Photos may be new or gone."
+        if self._desk.thumbnails_stale:
+            return "Photos may be new or gone."
+        if self._later is not None and self._later.at <= self._desk.clocks.wall():
+            return "There may be room by now."
+        return None
+
+    def later(self) -> Later | None:
+        return self._later
 
     def do(self) -> Done:
         desk = self._desk
         outcome = make_thumbnails(desk.session, desk.worker)
         cut = outcome.cancelled or desk.cut()
         desk.thumbnails_stale = cut
+        self._later = Later(desk.clocks.wall() + ROOM_AGAIN_S, outcome.note) if outcome.note else None
         did_something = bool(outcome.made or outcome.failed or outcome.removed)
         if did_something:
             desk.events.tell("thumbnails.made", outcome.sentence, count=outcome.made, failed=outcome.failed)

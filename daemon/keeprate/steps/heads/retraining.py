@@ -5,6 +5,8 @@ Pure but for its look into the catalog: takes the clock, returns names and times
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import datetime
 
 from keeprate.catalog import heads, labels, models
@@ -13,6 +15,9 @@ from keeprate.config.durations import parse_quiet_hours, quiet_until
 from keeprate.config.models import TrainingConfig
 from keeprate.steps.labels.shots import label_counts
 from keeprate.steps.session import Session
+
+SKEW_S = 60.0
+"""So far ahead of the clock is still now."""
 
 
 def training_due_at(changes: LabelChanges, last_trained: float, settings: TrainingConfig) -> float | None:
@@ -28,6 +33,13 @@ def training_due_at(changes: LabelChanges, last_trained: float, settings: Traini
     if changes.count >= settings.min_new_labels:
         return rested
     return max(rested, max(last_trained, changes.first_at or 0.0) + settings.every.total_seconds())
+
+
+def dated_sanely(changes: LabelChanges, now: float) -> LabelChanges:
+    """Labels of the future were given while the clock was wrong: they rest, or nobody would learn before it comes."""
+    if changes.latest_at is None or changes.first_at is None or changes.latest_at <= now + SKEW_S:
+        return changes
+    return replace(changes, first_at=changes.first_at if changes.first_at <= now else 0.0, latest_at=0.0)
 
 
 def after_quiet_hours(at: float, settings: TrainingConfig) -> float:
@@ -55,9 +67,9 @@ def label_changes(session: Session, head: str) -> labels.LabelChanges:
 
 
 def last_trained_at(session: Session, head: str) -> float:
-    """When the head was last trained (unix seconds), or 0."""
+    """When the head was last trained (unix seconds), or 0: also for what a clock that was wrong dates in the future."""
     history = heads.history(session.catalog, head)
-    return history[0].trained_at if history else 0.0
+    return history[0].trained_at if history and history[0].trained_at <= time.time() + SKEW_S else 0.0
 
 
 def due_heads(session: Session, *, now: float) -> list[str]:
@@ -76,7 +88,8 @@ def _due(session: Session, now: float) -> dict[str, float]:
     for name, buckets in session.config.heads().items():
         if missing_labels(buckets, label_counts(session, name)) is not None:
             continue
-        at = training_due_at(label_changes(session, name), last_trained_at(session, name), settings)
+        changes = dated_sanely(label_changes(session, name), now)
+        at = training_due_at(changes, last_trained_at(session, name), settings)
         if at is None and _on_another_model(session, name):
             at = now
         if at is not None:
