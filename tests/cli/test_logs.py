@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from keeprate.errors import KeeprateError
 from keeprate.paths import locate_home
 from keeprate.service.events import Events
 from keeprate.steps.lock import hold_lock
-from support.commands import COMMAND, keeprate, run
+from support.commands import COMMAND, interruptible, keeprate, run
 from support.waiting import wait_until
 
 
@@ -145,7 +146,8 @@ def test_following_goes_on_over_a_new_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(log_output, "FILE_BYTES", 400)
     heard = tmp_path / "heard"
     with (tmp_path / "stream").open("w") as stream, heard.open("w") as sink:
-        following = subprocess.Popen([*COMMAND, "logs", "-f", "--json"], stdout=sink)
+        with interruptible():
+            following = subprocess.Popen([*COMMAND, "logs", "-f", "--json"], stdout=sink)
         try:
             set_up_log(form=LogFormat.text, verbose=False, file=None, usual_file=locate_home().log_file, stream=stream)
             events = Events()
@@ -153,7 +155,7 @@ def test_following_goes_on_over_a_new_file(tmp_path: Path, monkeypatch: pytest.M
                 events.tell("photos.embedded", "more", count=number)
                 wait_until(partial(has_lines, heard, number + 1), 20)
         finally:
-            following.send_signal(2)
+            following.send_signal(signal.SIGINT)
             assert following.wait(10) == 0
     assert [json.loads(line)["data"]["count"] for line in heard.read_text().splitlines()] == list(range(8))
     assert locate_home().log_file.with_name("keeprate.log.1").exists()

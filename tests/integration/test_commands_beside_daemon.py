@@ -14,7 +14,7 @@ import pytest
 from keeprate.paths import locate_home
 from keeprate.steps.lock import hold_lock
 from support.api import serving
-from support.commands import COMMAND, answer, daemon, keeprate, run, set_quick
+from support.commands import COMMAND, answer, daemon, interruptible, keeprate, run, set_quick
 from support.photos import write_photos
 from support.waiting import wait_until
 
@@ -127,7 +127,8 @@ def test_interrupted_while_it_waits(tmp_path: Path) -> None:
     write_photos(library, range(3))
     keeprate("init", library)
     with serving() as there, hold_lock(locate_home().lock_file):
-        waiting = subprocess.Popen([*COMMAND, "sync"], stderr=subprocess.PIPE, text=True)
+        with interruptible():
+            waiting = subprocess.Popen([*COMMAND, "sync"], stderr=subprocess.PIPE, text=True)
         wait_until(lambda: bool(there.control.asked), 20)
         waiting.send_signal(signal.SIGINT)
         assert "Interrupted" in waiting.communicate(timeout=10)[1]

@@ -74,6 +74,16 @@ def set_quick(home: Path) -> None:
 
 
 @contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """What is started in the block hears Ctrl-C; tests in a shell's background ignore it, and so do their children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def daemon(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A running daemon; ended by SIGTERM with the block, and killed if it does not go."""
     with log.open("wb") as sink:
