@@ -250,3 +250,12 @@ def test_the_client_does_not_talk_to_somebody_else(tmp_path: Path) -> None:
             assert DaemonClient.connect(home) is None
         finally:
             impostor.kill()
+
+
+def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEPRATE_HOME", str(tmp_path / ("long" * 30)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with serving() as here:
+        assert here.home.socket_file.is_relative_to(tmp_path / f"keeprate-{os.getuid()}")
+        assert mode(here.home.socket_file.parent) == mode(here.home.socket_file.parent.parent) == 0o700
+        assert over_unix(here, "GET", "").status == 200
