@@ -78,7 +78,7 @@ def labels(icon: PanelIcon) -> list[str]:
 
 
 def looks(icon: PanelIcon, kind: IconKind) -> bool:
-    return ImageChops.difference(icon.image(), draw_icon(kind)).getbbox() is None
+    return ImageChops.difference(icon.image(), draw_icon(kind)).getbbox(alpha_only=False) is None
 
 
 def wait_for_looks(icon: PanelIcon, kind: IconKind) -> None:

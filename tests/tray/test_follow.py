@@ -54,7 +54,7 @@ def test_progress_asks_for_what_is_live_alone() -> None:
     wait_until(lambda: daemon.asked.count("status") >= 1)
     daemon.is_now(a_live("busy", "Embedding 8 of 100."))
     before = daemon.asked.count("status")
-    daemon.tell(follow.PROGRESS)
+    daemon.tell("job.progress")
     watcher.wait_for("Embedding 8 of 100.")
     assert daemon.asked[-1] == "live"
     assert daemon.asked.count("status") == before

@@ -320,6 +320,10 @@ class Engine:
 
     def _say(self, sentence: str, passing: bool) -> None:
         self._notifier.status(sentence, passing=passing)
+        if (
+            not passing
+        ):  # jobs that did nothing tell nothing; whoever shows what the daemon does has to know all the same
+            self._events.tell("daemon.changed", sentence, level=0)
 
     def _take_progress(self, progress: Progress) -> None:
         self.pulse += 1

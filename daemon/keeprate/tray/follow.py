@@ -22,7 +22,8 @@ from keeprate.service.status import Status
 
 log = logging.getLogger("keeprate.tray")
 
-PROGRESS = "job.progress"
+PASSING = frozenset({"job.progress", "daemon.changed"})
+"""Events that say nothing of photos and labels: what is live tells all there is."""
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 """Between two attempts to find the daemon."""
 HELD_S = 5.0
@@ -123,7 +124,7 @@ class Follower:
             while not self._news.empty():
                 names.add(self._news.get())
             began = time.monotonic()
-            seen = self._seen(only_live=names == {PROGRESS})
+            seen = self._seen(only_live=names <= PASSING)
             self._status = seen.status
             try:
                 self._changed(seen)

@@ -80,7 +80,7 @@ function follow() {
       fetchPart("stands");
     });
   }
-  events.addEventListener("job.progress", () => fetchPart("now"));
+  for (const name of ["job.progress", "daemon.changed"]) events.addEventListener(name, () => fetchPart("now"));
   let away = false;
   events.addEventListener("error", () => {
     if (!away) say("The daemon does not answer; waiting for it.");
