@@ -3,10 +3,12 @@
     python bench/idle.py [--photos 1000] [--seconds 20] [--in FOLDER] [--json]
 
 `keeprate init` and `keeprate run` as a user starts them, in processes and a home of their own, with default settings
-but for how soon the worker process ends when idle. The daemon embeds the photos with the built-in model; when they are
-all there, the worker is gone and the daemon has come to rest, its memory, file descriptors and threads are read, and
-the processor time that it uses in the following seconds. The bar is 120 MB of resident memory (RSS, 10^6 bytes,
-shared libraries included). PSS counts shared pages in proportion; it is only there on Linux.
+but that a busy machine is no reason to wait. The daemon embeds the photos with the built-in model, compares them and
+makes thumbnails. When it says that it rests, it is asked for its status, its page and photos, as people do; when the
+worker is gone, its memory, file descriptors and threads are read, and what it uses in the following seconds: processor
+time, bytes written, and files in its home that are others than before. The bars are 90 MB of resident memory (RSS,
+10^6 bytes, shared libraries included), 0.2 % of one core, nothing written, and 60 s until the worker is gone. PSS
+counts shared pages in proportion; it is only there on Linux.
 """
 
 from __future__ import annotations
@@ -22,19 +24,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import numpy as np
 import psutil
 from PIL import Image
 
+from keeprate.api.client import DaemonClient
 from keeprate.catalog import embeddings, models, open_catalog
 from keeprate.paths import locate_home
 from measuring import expect, scratch_home, show, tell
 
 COMMAND = [sys.executable, "-m", "keeprate"]
-SETTINGS = '\n[embedding]\nidle_exit = "2s"\n'
-DEADLINE_S = 300.0
-REST_S = 5.0
+SETTINGS = "\n[jobs]\nwhile_busy = true\non_battery = true\n"
+DEADLINE_S = 3000.0
+REST_S = 15.0
 """After the last process has gone, until the memory is read."""
 
 
@@ -42,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--idle-exit", default="", help="end the worker so soon, such as 2s; default: keeprate's own")
     parser.add_argument("--in", dest="place", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -51,6 +56,8 @@ def main() -> None:
         subprocess.run([*COMMAND, "init", scratch / "library"], check=True, stdout=sys.stderr)
         with locate_home().config_file.open("a", encoding="utf-8") as config:
             config.write(SETTINGS)
+            if chosen.idle_exit:
+                config.write(f'[embedding]\nidle_exit = "{chosen.idle_exit}"\n')
         figures = measure(scratch / "daemon.log", photos=chosen.photos, seconds=chosen.seconds)
     if chosen.json:
         print(json.dumps(figures, indent=2))
@@ -59,13 +66,13 @@ def main() -> None:
 
 
 def write_photos(root: Path, count: int) -> None:
-    """JPEGs of 640×480 pixels, all different, a hundred in a folder."""
+    """Small JPEGs, all different, a hundred in a folder."""
     random = np.random.default_rng(0)
     for number in range(count):
         folder = root / f"{number // 100:03d}"
         folder.mkdir(parents=True, exist_ok=True)
         blocks = Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8))
-        blocks.resize((640, 480), Image.Resampling.BICUBIC).save(folder / f"IMG_{number:05d}.jpg", quality=88)
+        blocks.resize((160, 120), Image.Resampling.BICUBIC).save(folder / f"IMG_{number:05d}.jpg", quality=88)
 
 
 def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
@@ -75,20 +82,38 @@ def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
         tell(f"embedding {photos:,} photos …")
         wait_until(daemon, lambda: count_embedded() == photos, "all photos are embedded", log)
         embedded_s = time.perf_counter() - started
+        wait_until(daemon, rests, "the daemon has nothing left to do", log)
+        rested_at = time.perf_counter()
         wait_until(daemon, lambda: not daemon.children(), "the worker has ended", log)
+        worker_gone_s = time.perf_counter() - rested_at
+        time.sleep(REST_S)
+        unasked = daemon.memory_info().rss
+        ask_as_people_do()
         time.sleep(REST_S)
         tell(f"idle for {seconds:g} s …")
         before, switches = daemon.cpu_times(), daemon.num_ctx_switches()
+        written, files = bytes_written(daemon), files_in_home()
+        held = (daemon.num_threads(), daemon.num_fds())
         time.sleep(seconds)
         after, later_switches = daemon.cpu_times(), daemon.num_ctx_switches()
         expect(not daemon.children(), "a worker was started while nothing happened")
+        expect(held == (daemon.num_threads(), daemon.num_fds()), "threads or file descriptors came or went")
+        changed = files_in_home() ^ files
+        for path, *_ in sorted(changed):
+            tell(f"written: {path}")
         memory = daemon.memory_full_info()
+        cpu_s = (after.user + after.system) - (before.user + before.system)
         figures = {
             "photos": photos,
             "embedded_after_s": embedded_s,
+            "worker_gone_s": worker_gone_s,
+            "unasked_rss_mb": unasked / 1e6,
             "idle_rss_mb": memory.rss / 1e6,
             "idle_uss_mb": memory.uss / 1e6,
-            "idle_cpu_s": (after.user + after.system) - (before.user + before.system),
+            "idle_cpu_s": cpu_s,
+            "idle_cpu_percent": 100 * cpu_s / seconds,
+            "idle_bytes_written": bytes_written(daemon) - written,
+            "idle_files_written": len(changed),
             "idle_seconds": seconds,
             "idle_wakeups_a_second": (later_switches.voluntary - switches.voluntary) / seconds,
             "idle_threads": daemon.num_threads(),
@@ -114,6 +139,53 @@ def running_daemon(log: Path) -> Iterator[psutil.Process]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def rests() -> bool:
+    """Whether the daemon says that it has nothing to do."""
+    live = json.loads(subprocess.run([*COMMAND, "status", "--json"], stdout=subprocess.PIPE, check=True).stdout)["live"]
+    return (
+        live is not None
+        and live["state"] == "idle"
+        and not any(job["state"] in ("running", "waiting") for job in live["jobs"])
+    )
+
+
+def ask_as_people_do() -> None:
+    """Status on the command line; the page, its photos and some thumbnails in a browser."""
+    subprocess.run([*COMMAND, "status"], stdout=subprocess.DEVNULL, check=True)
+    with running_client() as client:
+        address = client.page_url()
+    expect(address is not None, "the page has no address")
+    browser = build_opener(HTTPCookieProcessor())
+    page = browser.open(address).read().decode()
+    expect("<html" in page, "the page is no page")
+    base = str(address).partition("/?")[0]
+    for place in ("/review", "/api/v1/status", "/api/v1/photos?top=100"):
+        browser.open(base + place).read()
+
+
+@contextmanager
+def running_client() -> Iterator[DaemonClient]:
+    """The way to the daemon that commands take."""
+    client = DaemonClient.connect(locate_home())
+    expect(client is not None, "no daemon answers")
+    assert client is not None
+    with client:
+        yield client
+
+
+def bytes_written(process: psutil.Process) -> int:
+    """To disks, by all its threads; 0 where the system does not say."""
+    return int(process.io_counters().write_bytes) if hasattr(process, "io_counters") else 0
+
+
+def files_in_home() -> set[tuple[str, int, int]]:
+    """Path, size and time of everything that keeprate keeps."""
+    home = locate_home()
+    return {
+        (str(path), status.st_size, status.st_mtime_ns) for path in home.data_dir.rglob("*") if (status := path.lstat())
+    }
 
 
 def count_embedded() -> int:

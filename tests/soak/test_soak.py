@@ -106,7 +106,8 @@ def test_the_service_in_use(world: World, home: Path, tmp_path: Path) -> None:
                 service.reload()
             elif turn < 0.16:
                 world.done.append(f"{time.strftime('%H:%M:%S')} command: {commands.one()}")
-            pause_until = time.monotonic() + beside.choice((0, 0, 0.02, 0.1, 0.5))
+            # now and then a breath, so that the daemon comes to learn and to rest
+            pause_until = time.monotonic() + beside.choices((0, 0.02, 0.1, 0.5, 6), (8, 4, 4, 4, 1))[0]
             wait_until(lambda until=pause_until: time.monotonic() >= until)  # type: ignore[misc]
         world.settle()
         service.keep_up()

@@ -295,3 +295,13 @@ def test_a_process_knows_how_large_it_is_and_gives_back_what_it_does_not_need() 
     memory.give_back()
     assert memory.resident_bytes() < empty + 0.3 * (full - empty)
     assert memory.resident_bytes(2**22 + 1) == 0, "no such process"
+
+
+def test_many_small_things_make_for_one_giving_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[None] = []
+    monkeypatch.setattr(memory, "SOON_S", 0.2)
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(None))
+    for times in (1, 2):
+        for _ in range(50):
+            memory.give_back_soon()
+        wait_until(lambda wanted=times: len(given) == wanted)  # type: ignore[misc]

@@ -16,6 +16,7 @@ import psutil
 from support.commands import COMMAND
 
 STOPS_WITHIN_S = 6.0
+READY_AFTER_S = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Service:
     unexpected: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
     _meant_to_end: bool = False
+    _began: float = 0.0
 
     def keep_up(self) -> None:
         """Start it if it does not run. It must not have ended by itself."""
@@ -52,6 +54,7 @@ class Service:
         with self.log.open("ab") as sink:
             self._process = subprocess.Popen([*COMMAND, "run", "-v"], stdout=sink, stderr=sink)
         self.lives += 1
+        self._began = time.monotonic()
         self._meant_to_end = False
 
     def sample(self) -> None:
@@ -90,8 +93,10 @@ class Service:
         return False
 
     def reload(self) -> None:
+        """As `systemctl reload` does, which waits until the service is ready."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
+        if time.monotonic() - self._began > READY_AFTER_S:
+            self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """As `systemctl stop` does."""
@@ -168,7 +173,7 @@ class Commands:
                 ["status"], ["status", "--json"], ["list", "--json"], ["sync", "--quiet"], ["scan", "--quiet"],
                 ["write", "--quiet"], ["labels", "export", str(exported)], ["labels", "list", "--json"],
                 ["embed", "--quiet"], ["train", "--quiet"], ["pause", "--for", "5s"], ["resume"], ["retrain"],
-                ["undo", "--all", "--quiet"], ["jobs"], ["list"], ["heads", "history"],
+                ["undo", "--all", "--quiet"], ["jobs", "list"], ["list"], ["heads", "history"],
             )
         )  # fmt: skip
         process = subprocess.Popen([*COMMAND, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -23,6 +23,7 @@ from support.xmp import packet
 
 INBOX, KEEP, DELETE = "inbox", "keep", "delete"
 BUCKETS = (KEEP, DELETE)
+SORTED_AT_FIRST = 40
 RATED = {5: KEEP, 4: KEEP, 3: None, 2: None, 1: DELETE}
 """Stars → the bucket they mean, by the default table."""
 ODD_NAMES = (
@@ -86,7 +87,9 @@ class World:
                 (root / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             root = self.camera if number % 3 else self.phone
-            self._put(root / INBOX / f"IMG_{number:04d}.jpg", self._new_photo(known=True))
+            photo = self._new_photo(known=True)
+            folder = self._wanted_bucket(photo) if number < SORTED_AT_FIRST else INBOX
+            self._put(root / folder / f"IMG_{number:04d}.jpg", photo)
 
     def act(self) -> None:
         """One thing, chosen by chance among those that are possible now."""

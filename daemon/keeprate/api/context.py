@@ -14,6 +14,7 @@ from keeprate.api.streaming import Streams
 from keeprate.errors import UsageError
 from keeprate.paths import Home
 from keeprate.service.control import Control, Live
+from keeprate.steps.memory import give_back_soon
 from keeprate.steps.session import Session, open_session
 
 
@@ -40,6 +41,8 @@ class Context:
             if type(error) is not UsageError:
                 raise
             raise NotFoundError(error.what, advice=error.advice, path=error.path) from error
+        finally:
+            give_back_soon()  # a page of a large library reads a lot of it
 
     def live(self) -> Live:
         live = self.control.live()

@@ -36,6 +36,10 @@ class Catalog:
     def close(self) -> None:
         self.db.close()
 
+    def release_memory(self) -> None:
+        """Forget the pages that SQLite holds for later: nothing will be read for a while."""
+        self.conn.execute("PRAGMA shrink_memory")
+
     def __enter__(self) -> Catalog:
         return self
 

@@ -221,7 +221,7 @@ class EmbeddingConfig(Section):
     threads: int = Field(default=0, ge=0, description="Cores to use; 0: all of them.")
     batch_size: int = Field(default=8, ge=1, le=512, description="Pictures in one forward pass.")
     idle_exit: Duration = Field(
-        default=parse_duration("60s"),
+        default=parse_duration("45s"),
         description="The worker process ends when it had nothing to do for this long.",
     )
 

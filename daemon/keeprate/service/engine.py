@@ -305,6 +305,7 @@ class Engine:
                 self._stand_back_until = now + RETRY_AFTER_S
             else:
                 self._board.attention("lock", "")
+                self._desk.session.catalog.release_memory()
                 give_back()
         idle = self._worker.idle_for()
         if idle is not None and idle >= self._desk.session.config.embedding.idle_exit.total_seconds():

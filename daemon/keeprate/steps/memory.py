@@ -6,9 +6,15 @@ import ctypes
 import gc
 import os
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+SOON_S = 10.0
+_soon = threading.Lock()
+_timers: list[threading.Timer] = []
+"""The one that runs, if one does."""
 
 
 def resident_bytes(pid: int | None = None) -> int:
@@ -36,6 +42,23 @@ def give_back() -> None:
     gc.collect()
     if (trim := _trim()) is not None:
         trim(0)
+
+
+def give_back_soon() -> None:
+    """The same once in a while, for who does small things now and then: any number of calls make for one."""
+    with _soon:
+        if _timers:
+            return
+        timer = threading.Timer(SOON_S, _give_back_now)
+        timer.daemon = True
+        _timers.append(timer)
+    timer.start()
+
+
+def _give_back_now() -> None:
+    with _soon:
+        _timers.clear()
+    give_back()
 
 
 @cache
