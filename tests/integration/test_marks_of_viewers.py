@@ -119,7 +119,7 @@ def test_the_daemon_notices_a_sidecar_and_reads_its_own_only_once(library: Path,
             return bool(answer("status")) and log.read_text() == before
 
         wait_until(lambda: all(rests() for _ in range(4)), 60, what="it comes to rest")
-    readings = log.read_text().count("marks of")
+    readings = log.read_text().count("[marks.read ")
     assert readings <= 8, log.read_text()
     assert not answer("status")["problems"]["list"]
     assert sum(said[1] == "rating" for said in labelled().values()) == 28
