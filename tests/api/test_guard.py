@@ -236,8 +236,8 @@ def test_the_client_does_not_talk_to_somebody_else(tmp_path: Path) -> None:
     home.socket_file.parent.mkdir(parents=True)
     code = (
         "import os, socket, sys; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); "
-        "s.listen(); print('ready', flush=True); c, _ = s.accept(); "
-        'c.send(b\'HTTP/1.1 200 OK\\r\\nContent-Length: 15\\r\\n\\r\\n{"version": "1"}\')'
+        "s.listen(); print('ready', flush=True); c, _ = s.accept(); c.recv(9999); "
+        'c.send(b\'HTTP/1.1 200 OK\\r\\nContent-Length: 16\\r\\n\\r\\n{"version": "1"}\')'
     )
     for folder in (home.socket_file.parent, *home.socket_file.parent.parents):
         if folder.owner() == "root" and mode(folder) == 0o700:
