@@ -57,6 +57,8 @@ class Lying:
     """A file in a library as the person left it."""
 
     photo: Photo
+    as_made: bytes
+    """The whole file at first: the photo as it came, or for a copy what the other file was then, marks and all."""
     comments: list[bytes] = field(default_factory=list)
     """Edits of its metadata that must still be there at the end."""
 
@@ -153,7 +155,7 @@ class World:
         path.write_bytes(photo.original)
         photo.key = content_key(path)
         self.photos[photo.key] = photo
-        self._note(path, Lying(photo))
+        self._note(path, Lying(photo, photo.original))
 
     def _note(self, path: Path, lying: Lying) -> None:
         self.files[path] = lying
@@ -198,7 +200,7 @@ class World:
         to = folder / self._name()
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to)
-        self._note(to, Lying(self.files[path].photo, list(self.files[path].comments)))
+        self._note(to, Lying(self.files[path].photo, to.read_bytes(), list(self.files[path].comments)))
         return f"{path} → {to}"
 
     def _new(self) -> str | None:
@@ -298,7 +300,7 @@ class World:
             file.write(photo.original[len(photo.original) // 2 :])
         photo.key = content_key(path)
         self.photos[photo.key] = photo
-        self._note(path, Lying(photo))
+        self._note(path, Lying(photo, photo.original))
         return str(path)
 
     def _move_folder(self) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeprate.catalog.connection import Catalog
+from keeprate.catalog.connection import Catalog, path_bytes
 
 ALL = "all"
 
@@ -42,10 +42,10 @@ def record_run(
     """Note what a run of the job `name` came to."""
     with catalog.db.atomic():
         catalog.conn.execute(
-            "INSERT INTO jobs (name, started_at, finished_at, outcome, failed) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO jobs (name, started_at, finished_at, outcome, failed) VALUES (?, ?, ?, CAST(? AS TEXT), ?) "
             "ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, finished_at = excluded.finished_at, "
             "outcome = excluded.outcome, failed = excluded.failed",
-            (name, started_at, finished_at, outcome, failed),
+            (name, started_at, finished_at, path_bytes(outcome), failed),  # an error names its file, by whatever bytes
         )
 
 

@@ -38,11 +38,11 @@ def record(
     catalog.conn.execute(
         """
         INSERT INTO problems (step, path, library, content_key, reason, first_at, last_at, keeprate)
-        VALUES (?1, CAST(?2 AS TEXT), ?3, ?4, ?5, ?6, ?6, ?7)
+        VALUES (?1, CAST(?2 AS TEXT), ?3, ?4, CAST(?5 AS TEXT), ?6, ?6, ?7)
         ON CONFLICT (step, path) DO UPDATE SET
-            content_key = ?4, reason = ?5, last_at = ?6, keeprate = ?7, count = count + 1
+            content_key = ?4, reason = excluded.reason, last_at = ?6, keeprate = ?7, count = count + 1
         """,
-        (step, path_bytes(path), library, content_key, reason, now, __version__ if final else ""),
+        (step, path_bytes(path), library, content_key, path_bytes(reason), now, __version__ if final else ""),
     )
 
 
