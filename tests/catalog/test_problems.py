@@ -22,7 +22,7 @@ def test_a_reason_may_name_a_file_by_any_bytes(catalog: Catalog) -> None:
 
 
 def test_what_came_of_a_job_may_name_one_too(catalog: Catalog) -> None:
-    outcome = f"The file cannot be written. {os.fsdecode(b'/p/caf\xe9')}"
+    outcome = "The file cannot be written. " + os.fsdecode(b"/p/caf\xe9")
     jobs.record_run(catalog, "write", started_at=1.0, finished_at=2.0, outcome=outcome, failed=True)
     assert jobs.all_jobs(catalog)["write"].outcome == outcome
 
