@@ -1,7 +1,8 @@
 """What the user said about photos, by acts. Append-only: the latest row of a photo and head counts.
 
 *Place labels* (`move`, `folder`, `trash`) follow from where a photo lies. They are only appended when the place
-changes, so that a later label of another source stands until the photo is moved again.
+changes, so that a later label of another source stands until the photo is moved into another bucket. When the photo
+leaves its bucket, what was said besides counts again.
 """
 
 from __future__ import annotations
@@ -80,6 +81,23 @@ def places(catalog: Catalog, head: str) -> dict[str, str | None]:
         (head,),
     )
     return dict(rows.fetchall())
+
+
+def said_besides(catalog: Catalog, head: str) -> dict[str, Label]:
+    """content key → the label that would count without the photo's place: the latest of another source.
+
+    One that only repeats what the place had said already (`undo` on the page does that) is left out.
+    """
+    rows = catalog.conn.execute(
+        "SELECT content_key, head, bucket, source, at, path FROM labels AS besides WHERE bucket IS NOT NULL AND id IN "
+        f"(SELECT max(id) FROM labels WHERE head = ? AND source NOT IN ({_PLACES}) GROUP BY content_key) "
+        "AND bucket IS NOT (SELECT bucket FROM labels AS place WHERE place.head = besides.head "
+        f"AND place.content_key = besides.content_key AND place.id < besides.id AND source IN ({_PLACES}) "
+        "AND NOT EXISTS (SELECT 1 FROM labels AS later WHERE later.head = place.head "
+        f"AND later.content_key = place.content_key AND later.id > place.id AND later.source IN ({_PLACES})))",
+        (head,),
+    )
+    return {row[0]: Label(*row) for row in rows}
 
 
 def by_trash(catalog: Catalog, head: str) -> list[Label]:

@@ -169,10 +169,13 @@ def import_labels(session: Session, file: Path, head: str | None = None, *, dry_
             reading.note(line, of_head, found[0], bucket, found[1])
     now = time.time()
     standing = {name: labels.current(session.catalog, name) for name in session.heads()}
+    besides = {name: labels.said_besides(session.catalog, name) for name in session.heads()}
     new = [
         Label(key, of_head, bucket, LabelSource.CSV, now, path)
         for of_head, key, bucket, path in reading.undisputed()
-        if (before := standing[of_head].get(key)) is None or before.bucket != bucket
+        if (before := standing[of_head].get(key)) is None
+        or before.bucket != bucket
+        or besides[of_head].get(key, before).bucket != bucket  # the opposite would count again after a move
     ]
     if new and not dry_run:
         with session.catalog.db.atomic():

@@ -2,6 +2,7 @@
 
 `decide` is pure: it takes where every photo lies and what was said before, and returns the labels to append.
 What keeprate itself predicted or wrote never comes here: only places do, and not those where `classify` put copies.
+A photo that lies in no bucket any more has again the label that was given to it otherwise.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from keeprate.catalog.connection import path_bytes
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import TRASH_BUCKET, Config, HeadConfig, LibraryConfig
 from keeprate.steps.labels.filed_copies import RecordedCopies
+from keeprate.steps.marks.taking_marks import marks_of_shots
 from keeprate.steps.photos.linked_places import TrashedLink, lay_in_view, links_in_buckets, links_in_trash, views_of
 from keeprate.steps.session import Session
 
@@ -150,11 +152,30 @@ def update_labels(session: Session, trashed: Mapping[str, str] | None = None) ->
         reports = [(conflict.places[0].path, conflict.reason) for conflict in decision.conflicts]
         reports += copies.damaged.items()
         with session.catalog.db.atomic():
-            if decision.labels:
-                labels.append(session.catalog, decision.labels)
+            new = [*decision.labels, *_counting_again(session, head, decision)]
+            if new:
+                labels.append(session.catalog, new)
             problems.replace_step(session.catalog, "label", f"head {head}", reports)
-        appended += len(decision.labels)
+        appended += len(new)
     return appended
+
+
+def _counting_again(session: Session, head: str, decision: Decision) -> list[Label]:
+    """What was said otherwise of photos that no bucket holds any more, and was never taken back.
+
+    In a library where the folders are the whole truth (`forget_vanished`), nothing.
+    """
+    ended = {label.content_key for label in decision.labels if label.bucket is None}
+    if not ended:
+        return []
+    said = labels.said_besides(session.catalog, head)
+    ended -= _vanished(session, head)
+    marks = marks_of_shots(session.catalog, head)
+    return [
+        replace(label, at=time.time())
+        for key, label in said.items()
+        if key in ended and (label.source != LabelSource.RATING or marks(key) == label.bucket)
+    ]
 
 
 def _libraries(config: Config, head: str) -> list[tuple[LibraryConfig, HeadConfig]]:

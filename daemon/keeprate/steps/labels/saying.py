@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeprate.catalog import companions, files, labels
 from keeprate.catalog.connection import writing
@@ -62,7 +62,8 @@ def say(session: Session, statements: Sequence[Statement], source: LabelSource) 
             news += [one for one in of_head if before.companions.shot(one.content_key) in before.disagreeing]
             news = list(dict.fromkeys(news))
             undo += [_as_it_was(one, before) for one in news]
-            labels.append(session.catalog, [_label(session, one, source) for one in news])
+            told = dict.fromkeys([*news, *_against_what_would_return(session, of_head, before)])
+            labels.append(session.catalog, [_label(session, one, source) for one in told])
             _withdraw_contrary(session, head, news, source)
             changed += len(news)
     return SayingOutcome(changed, len(statements) - changed, tuple(undo))
@@ -104,6 +105,15 @@ def _is_of_head(session: Session, one: Statement) -> bool:
 def _label(session: Session, one: Statement, source: LabelSource) -> Label:
     lying = files.of_photo(session.catalog, one.content_key)
     return Label(one.content_key, one.head, one.bucket, source, time.time(), lying[0].path if lying else None)
+
+
+def _against_what_would_return(session: Session, of_head: Sequence[Statement], before: Said) -> Iterator[Statement]:
+    """The statements about those photos of which the opposite was said and would count again when they are moved."""
+    besides = labels.said_besides(session.catalog, of_head[0].head)
+    for one in of_head:
+        for key in before.companions.photos(one.content_key):
+            if key in besides and besides[key].bucket != one.bucket:
+                yield replace(one, content_key=key)
 
 
 def _withdraw_contrary(session: Session, head: str, news: Sequence[Statement], source: LabelSource) -> None:

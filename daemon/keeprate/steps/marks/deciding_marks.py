@@ -8,7 +8,7 @@ looked are no act; they count where nothing else was said.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keeprate.catalog.labels import Label, LabelSource
 from keeprate.config.models import HeadConfig
@@ -54,6 +54,8 @@ class SaidBefore:
     """The bucket's folder that it lies in, as the label that comes back when marks are taken away."""
     present: Collection[str] = ()
     """Those with a file: whoever deletes a photo takes nothing back."""
+    besides: Mapping[str, str | None] = field(default_factory=dict)
+    """What was said beside the place, and would count again where the photo leaves it."""
     unsure: Collection[str] = ()
     """Those of which some marks cannot be judged now: nothing is withdrawn."""
 
@@ -131,8 +133,10 @@ def _is_new(leader: str, bucket: str, before: SaidBefore) -> bool:
 
 def _is_act(votes: Collection[Vote], leader: str, before: SaidBefore, standing: Collection[Label]) -> bool:
     """Whether a label follows from votes for one bucket that were not taken into account yet, with these `standing`."""
-    if any(label.content_key == leader and label.bucket == votes_bucket(votes) for label in standing):
-        return False  # said already
+    bucket = votes_bucket(votes)
+    said = any(label.content_key == leader and label.bucket == bucket for label in standing)
+    if said and before.besides.get(leader, bucket) == bucket:
+        return False
     others = any(label.source != LabelSource.RATING for label in standing)
     return not (others and leader not in before.taken and all(vote.born for vote in votes))
 

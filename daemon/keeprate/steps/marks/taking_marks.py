@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from keeprate.catalog import companions, labels, problems, user_marks
+from keeprate.catalog.connection import Catalog, writing
 from keeprate.catalog.labels import Label
 from keeprate.catalog.user_marks import Decision, FileMarks, HeldValue, SaidValue
 from keeprate.plugin_api import Channel, Shown
@@ -54,7 +55,7 @@ def take_marks(session: Session) -> Taken:
     present = _present(session, leaders)
     appended = 0
     asked: dict[tuple[str, Shown], HeldValue] = {}
-    with catalog.db.atomic():
+    with writing(catalog):
         for head in session.config.heads():
             rows = user_marks.taken(catalog, head)
             taken = _of_shots(rows, leaders)
@@ -65,6 +66,7 @@ def take_marks(session: Session) -> Taken:
                 places={label.content_key: label for label in labels.standing_places(catalog, head)},
                 present=present,
                 unsure=elector.unsure(head),
+                besides={key: label.bucket for key, label in labels.said_besides(catalog, head).items()},
             )
             decision = decide(head, votes, before, time.time())
             labels.append(catalog, decision.labels)
@@ -105,6 +107,13 @@ def said_of_photos(session: Session) -> dict[str, tuple[Shown, ...]]:
         for leader, shown in by_shot.items()
         for key in (leader, *members[leader])
     }
+
+
+def marks_of_shots(catalog: Catalog, head: str) -> Callable[[str], str | None]:
+    """Tells for a content key what the marks of its shot say, as they were last taken into account."""
+    leaders = companions.load(catalog).leader_of
+    taken = _of_shots(user_marks.taken(catalog, head), leaders)
+    return lambda key: taken.get(leaders.get(key, key))
 
 
 class _Elector:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keeprate.catalog import files, libraries, problems
+from keeprate.catalog.connection import writing
 from keeprate.catalog.files import SeenFile, signed
 from keeprate.catalog.libraries import LibraryRow
 from keeprate.config.models import LibraryConfig
@@ -230,7 +231,7 @@ def _take_over(
     read_photos, moving = _read(session, library, to_read)
     unsettled.update(moving)
     trashed = _trashed(session, library, difference)
-    with catalog.db.atomic():
+    with writing(catalog):  # what is said on the page meanwhile waits
         files.mark_gone(catalog, difference.gone)
         for path in difference.gone:
             problems.clear_file(catalog, path)
