@@ -46,7 +46,7 @@ def test_everything_is_described(here: Serving) -> None:
         "GET /photos/{key}", "GET /photos/{key}/thumbnail", "GET /labels", "POST /labels", "GET /problems",
         "GET /jobs", "GET /jobs/{name}", "POST /jobs/{name}/run", "POST /jobs/{name}/pause",
         "POST /jobs/{name}/resume", "POST /pause", "POST /resume", "POST /reload", "POST /make-way",
-        "POST /catalog-changed", "GET /events",
+        "POST /catalog-changed", "POST /page-code", "GET /events",
     }  # fmt: skip
     for name, operation in operations.items():
         assert operation["description"], name

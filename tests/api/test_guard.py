@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from keeprate.api.client import DaemonClient
+from keeprate.api.sessions import MOST_CODES, MOST_SESSIONS, Sessions
 from keeprate.api.sockets import make_private
 from keeprate.errors import BusyError, KeeprateError
 from keeprate.paths import locate_home
-from support.api import Serving, over_tcp, over_unix, serving
+from keeprate.steps.session import Session
+from support.api import Serving, free_port, over_tcp, over_unix, serving
 
 
 def mode(path: Path) -> int:
@@ -26,11 +28,9 @@ def test_nobody_else_can_open_what_is_ours() -> None:
             assert mode(here.home.socket_file) == 0o600
             assert mode(here.home.socket_file.parent) == 0o700
             assert mode(here.home.token_file) == 0o600
-            assert mode(here.home.web_file) == 0o600
     finally:
         os.umask(before)
     assert not here.home.socket_file.exists()
-    assert not here.home.web_file.exists()
     assert list(here.home.socket_file.parent.iterdir()) == []
 
 
@@ -73,26 +73,83 @@ def test_the_unix_socket_asks_for_none(here: Serving) -> None:
     assert over_unix(here, "GET", "/status").status == 200
 
 
-def test_the_token_in_the_address_becomes_a_cookie(here: Serving) -> None:
-    token = here.home.token_file.read_text().strip()
-    wrong = over_tcp(here, "GET", "//?token=wrong", token=False)
+def code_of(here: Serving, seconds: int = 60) -> str:
+    """What lets in one browser, as the user's own programs get it."""
+    url: str = over_unix(here, "POST", "/page-code", {"seconds": seconds}).json["url"]
+    front, _, code = url.partition("/?code=")
+    assert front == here.server.url
+    return code
+
+
+def test_a_code_becomes_a_session_once(here: Serving) -> None:
+    wrong = over_tcp(here, "GET", "//?code=wrong", token=False)
     assert (wrong.status, wrong.headers["Set-Cookie"]) == (401, None)
-    answer = over_tcp(here, "GET", f"//review?head=keep&token={token}&x=%26", token=False)
+    code = code_of(here)
+    for method, path in (("POST", "/pause"), ("HEAD", "//")):
+        assert over_tcp(here, method, f"{path}?code={code}", token=False).status == 401, (
+            "only an opened page uses it up"
+        )
+    answer = over_tcp(here, "GET", f"//review?head=keep&code={code}&x=%26", token=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/review?head=keep&x=%26")
     cookie = answer.headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
     pair = cookie.split(";")[0]
     assert over_tcp(here, "GET", "/live", token=False, Cookie=f"a=b; {pair}").status == 200
-    assert over_tcp(here, "POST", f"/pause?token={token}", token=False).status == 401, "an address does nothing"
+    assert over_tcp(here, "GET", f"//?code={code}", token=False).status == 401, "it counts once"
+    again = over_tcp(here, "GET", f"//?code={code}", token=False, Cookie=pair)
+    assert (again.status, again.headers["Set-Cookie"]) == (303, None), "who is in stays in"
+
+
+def test_the_token_is_in_no_address_and_no_cookie(here: Serving) -> None:
+    """Other users see what a browser is started with, and browsers send cookies to every port of 127.0.0.1."""
+    token = here.home.token_file.read_text().strip()
+    port = str(here.server.url).rpartition(":")[2]
+    answer = over_tcp(here, "GET", f"//?code={code_of(here)}", token=False)
+    assert token not in str(answer.headers)
+    assert over_tcp(here, "GET", f"//?token={token}", token=False).status == 401
+    assert over_tcp(here, "GET", "/live", token=False, Cookie=f"keeprate_{port}={token}").status == 401
+
+
+def test_a_session_ends_with_the_daemon(session: Session) -> None:
+    home = session.home
+    home.config_file.write_text(f"{home.config_file.read_text()}\n[api]\nport = {free_port()}\n")
+    with serving(home) as here:
+        pair = over_tcp(here, "GET", f"//?code={code_of(here)}", token=False).headers["Set-Cookie"].split(";")[0]
+        assert over_tcp(here, "GET", "/live", token=False, Cookie=pair).status == 200
+    with serving(home) as here:
+        refused = over_tcp(here, "GET", "//", token=False, Cookie=pair, Accept="text/html,*/*")
+        assert (refused.status, refused.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
+        assert b"`keeprate web --open` opens the page (again)" in refused.body
+
+
+def test_a_code_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("keeprate.api.sessions.time.monotonic", lambda: clock[0])
+    known = Sessions()
+    first, second = known.code(60), known.code(600)
+    clock[0] = 61.0
+    assert known.let_in(first) is None
+    assert known.let_in(second) is not None
+
+
+def test_codes_and_sessions_are_few() -> None:
+    known = Sessions()
+    opened = [known.let_in(known.code(60)) for _ in range(MOST_SESSIONS + 1)]
+    assert [known.knows(str(one)) for one in opened] == [False] + [True] * MOST_SESSIONS
+    codes = [known.code(60) for _ in range(MOST_CODES + 1)]
+    assert [known.let_in(one) is not None for one in codes] == [False] + [True] * MOST_CODES
+
+
+def test_codes_are_for_who_has_the_unix_socket(here: Serving) -> None:
+    assert over_tcp(here, "POST", "/page-code", {}).status == 403
 
 
 @pytest.mark.parametrize(
     "path", ["////evil.example", "//\\evil.example", "//%5Cevil.example/", "////evil.example/%2e%2e"]
 )
-def test_the_token_leads_nowhere_else(here: Serving, path: str) -> None:
-    token = here.home.token_file.read_text().strip()
-    answer = over_tcp(here, "GET", f"{path}?token={token}", token=False)
+def test_a_code_leads_nowhere_else(here: Serving, path: str) -> None:
+    answer = over_tcp(here, "GET", f"{path}?code={code_of(here)}", token=False)
     assert answer.status in {303, 400}
     if answer.status == 303:
         location = answer.headers["Location"]
@@ -163,7 +220,6 @@ def test_the_page_can_be_turned_off() -> None:
     home.config_file.write_text("[api]\nweb = false\n")
     with serving() as here:
         assert here.server.url is None
-        assert not here.home.web_file.exists()
         client = DaemonClient.connect(home)
         assert client is not None
         assert client.page_url() is None
@@ -222,9 +278,13 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     os.chown(theirs, 65534, 65534)
-    for folder in (theirs, theirs / "run"):
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "their_link").symlink_to(tmp_path / "ours")
+    os.chown(tmp_path / "their_link", 65534, 65534, follow_symlinks=False)
+    for folder in (theirs, theirs / "run", theirs / "deeper" / "run", tmp_path / "their_link" / "run"):
         with pytest.raises(KeeprateError, match="belongs to somebody else"):
             make_private(folder)
+    assert [*theirs.iterdir(), *(tmp_path / "ours").iterdir()] == [], "nothing is made in it either"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

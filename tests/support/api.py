@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -120,6 +121,12 @@ def _answered(connection: HTTPConnection, method: str, path: str, body: object, 
         return Answered(response.status, response.headers, response.read())
     finally:
         connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def over_unix(here: Serving, method: str, path: str, body: object = None, **headers: str) -> Answered:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keeprate.api.client import DaemonClient
+from keeprate.api.server import ApiServer
 from keeprate.catalog import labels
 from keeprate.catalog.connection import open_catalog
+from keeprate.paths import locate_home
 from keeprate.service.control import JobStatus
-from support.api import Serving
+from keeprate.web.page import add_page
+from support.api import Serving, free_port
 from support.browser import Visit, browser, visit
 from support.page import SCRIPT_NAME, make_library, page_served
 from support.waiting import wait_until
@@ -174,7 +175,7 @@ def test_names_from_strangers_start_nothing(served: Serving, started: Browser) -
 def test_status_follows_what_happens(served: Serving, started: Browser) -> None:
     with visit(started, url_of(served)) as visited:
         page = visited.page
-        assert "token" not in page.url
+        assert "code" not in page.url
         page.wait_for_selector("text=Nothing to do.")
         page.focus("#run-embed")
         job = JobStatus("embed", "Embed new photos", "running", "There are 3 new photos.")
@@ -211,12 +212,28 @@ def test_jobs_are_asked_for(served: Serving, started: Browser) -> None:
         assert visited.errors == []
 
 
-def test_without_the_token_the_browser_sees_nothing(served: Serving, started: Browser) -> None:
-    with visit(started, url_of(served).partition("?")[0]) as visited:
-        assert json.loads(visited.page.inner_text("body"))["status"] == 401
-    wrong = f"{url_of(served).partition('?')[0]}?{urllib.parse.urlencode({'token': 'x' * 43})}"
-    with visit(started, wrong) as visited:
-        assert json.loads(visited.page.inner_text("body"))["status"] == 401
+def test_without_a_code_the_browser_sees_how_to_get_one(served: Serving, started: Browser) -> None:
+    front = url_of(served).partition("?")[0]
+    for address in (front, f"{front}?code={'x' * 32}"):
+        with visit(started, address) as visited:
+            assert "`keeprate web --open` opens the page (again)" in visited.page.inner_text("body")
+            assert visited.page.locator("script, nav").count() == 0
+
+
+def test_after_a_restart_an_open_page_says_what_to_do(root: Path, tmp_path: Path, started: Browser) -> None:
+    make_library(root, tmp_path / "elsewhere")
+    config = locate_home().config_file
+    config.write_text(f"{config.read_text()}\n[api]\nport = {free_port()}\n")
+    with page_served() as served, visit(started, url_of(served)) as visited:
+        visited.page.wait_for_selector("text=Nothing to do.")
+        served.server.stop()
+        visited.page.wait_for_selector("#message:text('The daemon does not answer')")
+        again = ApiServer(served.home, served.control, extend=[add_page])
+        again.start()
+        try:
+            visited.page.wait_for_selector("#message:text('keeprate web --open')")
+        finally:
+            again.stop()
 
 
 def test_it_can_be_read_on_a_phone_and_in_the_dark(served: Serving, started: Browser, tmp_path: Path) -> None:

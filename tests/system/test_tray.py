@@ -225,7 +225,8 @@ def test_the_page_and_folders_are_opened_with_the_desktops_program(
         review = urlsplit(asked()[0])
         assert f"{review.scheme}://{review.netloc}" == api.server.url
         assert review.path == "/review"
-        assert parse_qs(review.query)["token"] == [api.home.token_file.read_text().strip()]
+        assert list(parse_qs(review.query)) == ["code"]
+        assert api.home.token_file.read_text().strip() not in asked()[0], "other users can see it"
         icon.click("Settings file")
         wait_until(lambda: asked()[1:] == [str(api.home.config_file)])
         icon.click("Open view folder")

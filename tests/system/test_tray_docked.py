@@ -119,7 +119,7 @@ def windows(here: Session) -> str:
 
 
 def opened_page(asked: Callable[[], list[str]]) -> bool:
-    return len(asked()) == 1 and "/review?token=" in asked()[0]
+    return len(asked()) == 1 and "/review?code=" in asked()[0]
 
 
 def test_a_menu_below_an_icon_that_is_a_window(here: Session, tmp_path: Path, library: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header
+from fastapi import APIRouter, Body, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from keeprate.api.connections import came_over_unix
 from keeprate.api.context import Api
 from keeprate.api.looking import job_named
-from keeprate.api.models import LabelsAsked, PauseAsked, WayAsked
-from keeprate.api.problems import Answer
+from keeprate.api.models import LabelsAsked, PageAddress, PageAsked, PauseAsked, WayAsked
+from keeprate.api.problems import Answer, refuse
 from keeprate.catalog.labels import LabelSource
 from keeprate.service.control import JobStatus, Live
 from keeprate.steps.labels.saying import SayingOutcome, say
@@ -94,6 +95,15 @@ def label(api: Api, asked: LabelsAsked) -> Answer:
         api.control.events.tell("labels.changed", sentence, count=outcome.changed, source=LabelSource.WEB.value)
         api.control.catalog_changed()
     return Answer(outcome)
+
+
+@router.post("/page-code", response_model=PageAddress)
+async def page_code(api: Api, request: Request, asked: PageAsked) -> Answer:
+    """The address of the page with a code that lets one browser in, once. Over the unix socket only."""
+    if not came_over_unix(request.scope):
+        return refuse(403, "Only who has the unix socket may let others in.")
+    url = None if api.page is None else f"{api.page}/?code={api.sessions.code(asked.seconds)}"
+    return Answer(PageAddress(url))
 
 
 @router.get("/events", response_class=EventSourceResponse)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from keeprate import __version__
+from keeprate.api.sessions import OPEN_S
 from keeprate.errors import BusyError, DaemonNotRunningError, KeeprateError, UsageError
 from keeprate.paths import Home
 
@@ -112,12 +113,10 @@ class DaemonClient:
         """Have the config read again; whether it makes sense is seen in `live` soon after."""
         return self._live("POST", "/reload")
 
-    def page_url(self) -> str | None:
-        """The address of the page, with its token; None: the daemon does not serve it."""
-        from keeprate.api.token import noted_web, token
-
-        note = noted_web(self._home)
-        return None if note is None else f"{note.url}/?token={token(self._home)}"
+    def page_url(self, seconds: int = OPEN_S) -> str | None:
+        """The address of the page, with a code that lets one browser in within `seconds`; None: it is not served."""
+        found = self._call("POST", "/page-code", {"seconds": seconds})["url"]
+        return None if found is None else str(found)
 
     def events(self, after: int | None = None) -> Iterator[Event]:
         """What happens from now on, and what was missed since the event `after`, as far as it is kept. Waits.

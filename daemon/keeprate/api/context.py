@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from keeprate.api.problems import NotFoundError
+from keeprate.api.sessions import Sessions
 from keeprate.api.streaming import Streams
 from keeprate.errors import UsageError
 from keeprate.paths import Home
@@ -25,6 +26,9 @@ class Context:
     home: Home
     control: Control
     streams: Streams
+    sessions: Sessions
+    page: str | None
+    """Where the page is; None: it is not served."""
     attention: tuple[str, ...]
     """What the server itself has to tell: that the port of the page is taken."""
 

@@ -12,8 +12,8 @@ from keeprate.api.problems import MEDIA_TYPE, Refusal
 
 REFUSALS = {
     400: "It makes no sense.",
-    401: "Over 127.0.0.1: the token is missing or wrong.",
-    403: "Over 127.0.0.1: another website asks.",
+    401: "Over 127.0.0.1: the token, or the cookie of an open page, is missing or wrong.",
+    403: "Over 127.0.0.1: another website asks, or for what only the unix socket gives.",
     404: "Something that it names does not exist.",
     409: "It does not fit to what is there: somebody else is at work, or a label is of no photo.",
     413: "It is too large.",
@@ -42,7 +42,7 @@ def _made(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(
         title=app.title, version=app.version, routes=app.routes,
         description="What `keeprate run` can be asked. Over the unix socket nothing more is needed; over 127.0.0.1 the "
-        "token of `keeprate web`. Text that is no UTF-8 (odd file names) comes as lone surrogates, as Python has it.",
+        "token. Text that is no UTF-8 (odd file names) comes as lone surrogates, as Python has it.",
     )  # fmt: skip
     schemas = made["components"]["schemas"]
     for name in _OWN:

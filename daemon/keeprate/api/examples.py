@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from keeprate.api.models import LabelAsked, LabelsAsked, PauseAsked, Server, WayAsked
+from keeprate.api.models import LabelAsked, LabelsAsked, PageAddress, PageAsked, PauseAsked, Server, WayAsked
 from keeprate.api.problems import Refusal, as_json
 from keeprate.catalog.labels import Label
 from keeprate.catalog.problems import Problem
@@ -92,4 +92,7 @@ def _of_photos() -> list[object]:
 
 def _asked() -> list[object]:
     label = LabelAsked(content_key=EXAMPLE_KEY, head="keep", bucket="keep")
-    return [PauseAsked(until=_AT), WayAsked(who="keeprate sync (process 4711)"), label, LabelsAsked(labels=[label])]
+    return [
+        PauseAsked(until=_AT), WayAsked(who="keeprate sync (process 4711)"), label, LabelsAsked(labels=[label]),
+        PageAsked(), PageAddress("http://127.0.0.1:8765/?code=kQ3vT0b9yJ2mXhRz"),
+    ]  # fmt: skip

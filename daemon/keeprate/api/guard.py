@@ -1,9 +1,9 @@
 """Who may ask what: stands before everything that comes in over HTTP.
 
 Who can open the unix socket is the user: nothing more is asked of them. On 127.0.0.1 any program of any user and any
-website in the browser can knock, so there the token must be shown (as a cookie, or `Authorization: Bearer`), the name
-asked for must be ours (else a website could have its own name point at us: DNS rebinding), and what comes from another
-site is refused.
+website in the browser can knock, so there a program shows the token (`Authorization: Bearer`) and a browser the cookie
+of its session, the name asked for must be ours (else a website could have its own name point at us: DNS rebinding), and
+what comes from another site is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keeprate import __version__
-from keeprate.api.problems import refuse
+from keeprate.api.connections import came_over_unix
+from keeprate.api.problems import as_page, refuse
+from keeprate.api.sessions import Sessions
 from keeprate.api.token import is_token
 
 _HEADERS = {
@@ -40,19 +42,22 @@ VERSION_HEADER = "Keeprate-Version"
 class Guard:
     """Lets those requests through to `app` that may come in."""
 
-    def __init__(self, app: ASGIApp, token: str, port: int | None) -> None:
+    def __init__(self, app: ASGIApp, token: str, sessions: Sessions, port: int | None) -> None:
         self._app = app
         self._token = token
+        self._sessions = sessions
         self._cookie = f"keeprate_{port}"  # browsers tell no ports apart: two daemons must not share it
         self._names = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # no websockets are spoken here, and uvicorn offers none
-        app = self._app if _over_unix(scope) else self._refusal(scope) or self._app
-        await app(scope, _limited(receive), _with_headers(send))
+        instead = None if came_over_unix(scope) else self._instead(scope)
+        if instead is not None and instead.status_code >= 400:
+            instead.headers["Connection"] = "close"  # strangers keep nothing open
+        await (instead or self._app)(scope, _limited(receive), _with_headers(send))
 
-    def _refusal(self, scope: Scope) -> ASGIApp | None:
+    def _instead(self, scope: Scope) -> Response | None:
         """What to answer instead of serving a request from 127.0.0.1; None: it may come in."""
         headers = Headers(scope=scope)
         if headers.get("host") not in self._names or len(headers.getlist("host")) != 1:
@@ -62,10 +67,13 @@ class Guard:
             return refuse(403, "Another website may not ask me.")
         if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"} and not self._opens_a_page(scope):
             return refuse(403, "Another website may not ask me.")
-        kept, shown = self._take_out_token(scope)
-        if shown is not None and scope["method"] in {"GET", "HEAD"}:
-            return self._let_in(scope, kept) if is_token(shown, self._token) else _not_allowed()
-        return None if self._is_known(headers) else _not_allowed()
+        kept, code = _take_out_code(scope)
+        known = self._is_known(headers)
+        if code is not None and scope["method"] == "GET":
+            session = self._sessions.let_in(code)
+            if session is not None or known:
+                return self._let_in(scope, kept, session)
+        return None if known else _not_allowed(headers)
 
     @staticmethod
     def _opens_a_page(scope: Scope) -> bool:
@@ -73,24 +81,26 @@ class Guard:
         headers = Headers(scope=scope)
         return scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
 
-    def _take_out_token(self, scope: Scope) -> tuple[list[tuple[str, str]], str | None]:
-        """The query without its `token`, and that."""
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        shown = next((value for name, value in query if name == "token"), None)
-        return [(name, value) for name, value in query if name != "token"], shown
-
-    def _let_in(self, scope: Scope, query: list[tuple[str, str]]) -> Response:
-        """The way to the same address without the token, which is a cookie from now on."""
+    def _let_in(self, scope: Scope, query: list[tuple[str, str]], session: str | None) -> Response:
+        """The way to the same address without the code; the session is a cookie from now on."""
         path = quote("/" + scope["path"].lstrip("/\\"))  # "//elsewhere" would lead elsewhere
         answer = Response(status_code=303, headers={"Location": f"{path}?{urlencode(query)}" if query else path})
-        answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
+        if session is not None:
+            answer.set_cookie(self._cookie, session, httponly=True, samesite="strict", path="/")
         return answer
 
     def _is_known(self, headers: Headers) -> bool:
         kind, _, said = headers.get("authorization", "").partition(" ")
         if kind.casefold() == "bearer":
             return is_token(said.strip(), self._token)
-        return any(is_token(value, self._token) for value in _cookies(headers, self._cookie))
+        return any(self._sessions.knows(value) for value in _cookies(headers, self._cookie))
+
+
+def _take_out_code(scope: Scope) -> tuple[list[tuple[str, str]], str | None]:
+    """The query without its `code`, and that."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    shown = next((value for name, value in query if name == "code"), None)
+    return [(name, value) for name, value in query if name != "code"], shown
 
 
 def _cookies(headers: Headers, name: str) -> list[str]:
@@ -105,19 +115,14 @@ def _cookies(headers: Headers, name: str) -> list[str]:
     return found
 
 
-def _over_unix(scope: Scope) -> bool:
-    """Whether a request came over the unix socket: its address is a path and has no port."""
-    server = scope.get("server")
-    return server is not None and server[1] is None
-
-
-def _not_allowed() -> Response:
-    return refuse(
+def _not_allowed(headers: Headers) -> Response:
+    refusal = refuse(
         401,
-        "The token is missing or wrong.",
-        "`keeprate web --open` opens the page with it.",
+        "You are not let in, or not any more.",
+        "`keeprate web --open` opens the page (again); programs show the token.",
         {"WWW-Authenticate": "Bearer"},
     )
+    return as_page(refusal) if "text/html" in headers.get("accept", "") else refusal
 
 
 def _limited(receive: Receive) -> Receive:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from keeprate.api.sessions import OPEN_S, PRINTED_S
 from keeprate.steps.labels.saying import Statement
 
 MOST_AT_ONCE = 1000
@@ -45,6 +46,20 @@ class WayAsked(Asked):
     """Who waits for the work lock."""
 
     who: str = Field(pattern=r"^[ -~]{1,200}$", description="Such as “keeprate sync (process 4711)”.")
+
+
+class PageAsked(Asked):
+    """For whom the address of the page is."""
+
+    seconds: int = Field(default=OPEN_S, ge=1, le=PRINTED_S, description="How long it lets somebody in.")
+
+
+@dataclass(frozen=True, slots=True)
+class PageAddress:
+    """Where the page is."""
+
+    url: str | None
+    """With a code that lets in one browser, once; null: the page is not served."""
 
 
 class LabelAsked(Asked):

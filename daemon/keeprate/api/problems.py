@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 from dataclasses import asdict, dataclass, is_dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match
 
 from keeprate.errors import KeeprateError, UsageError
@@ -82,6 +83,7 @@ class RefusalAnswer(Answer):
 
     def __init__(self, problem: Refusal, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem, problem.status, headers)
+        self.problem = problem
 
 
 def problem_of(error: KeeprateError) -> Refusal:
@@ -94,6 +96,18 @@ def problem_of(error: KeeprateError) -> Refusal:
 def refuse(status: int, what: str, advice: str = "", headers: dict[str, str] | None = None) -> RefusalAnswer:
     """A refusal that comes of no KeeprateError."""
     return RefusalAnswer(Refusal(_SLUG_OF.get(status, "failed"), what, status, advice), headers)
+
+
+def as_page(refusal: RefusalAnswer) -> Response:
+    """The same for a person whom the page does not know yet: without its style, which is not for them either."""
+    said = [f"<p>{html.escape(text)}</p>" for text in (refusal.problem.title, refusal.problem.advice) if text]
+    kept = {name: value for name, value in refusal.headers.items() if not name.startswith("content-")}
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
+        f"<title>keeprate</title><h1>keeprate</h1>{''.join(said)}",
+        refusal.status_code,
+        kept,
+    )
 
 
 def tell_problems(app: FastAPI) -> None:

@@ -14,11 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from keeprate.api.app import make_app
+from keeprate.api.connections import Complaints, Connection, allow_files
 from keeprate.api.context import Context
 from keeprate.api.guard import Guard
+from keeprate.api.sessions import Sessions
 from keeprate.api.sockets import BACKLOG, LOOPBACK, open_unix_socket, open_web_socket
 from keeprate.api.streaming import Streams
-from keeprate.api.token import forget_web, note_web, token
+from keeprate.api.token import token
 from keeprate.config.workspace import config_of
 from keeprate.errors import KeeprateError
 from keeprate.paths import Home
@@ -35,6 +37,8 @@ START_PATIENCE_S = 10.0
 STOP_PATIENCE_S = 0.9
 LAST_ANSWERS_S = 0.3
 """What is being answered when the server ends may take so long to its end."""
+ACCEPTING_STEPS = 4
+"""Turns of the loop from an accepted connection to one that is ours to close."""
 
 
 class ApiServer:
@@ -58,6 +62,7 @@ class ApiServer:
         Raises:
             KeeprateError: the unix socket cannot be made, or nothing can be served.
         """
+        allow_files()
         right = token(self._home)
         sockets = [open_unix_socket(self._home)]
         self._inode = self._home.socket_file.stat().st_ino
@@ -72,15 +77,14 @@ class ApiServer:
             self._control.events.tell(
                 "api.page_unavailable", attention[0], level=logging.WARNING, port=self._config.port
             )
-        streams = Streams(self._control.events)
-        app = make_app(Context(self._home, self._control, streams, attention), with_metrics=self._config.metrics)
+        page = None if port is None else f"http://{LOOPBACK}:{port}"
+        streams, sessions = Streams(self._control.events), Sessions()
+        context = Context(self._home, self._control, streams, sessions, page, attention)
+        app = make_app(context, with_metrics=self._config.metrics)
         for extend in self._extend:
             extend(app, self._home, self._control)
-        self._serve(_Server(Guard(app, right, port), streams), sockets)
-        if port is not None:
-            self.url = f"http://{LOOPBACK}:{port}"
-            with contextlib.suppress(OSError):  # a full disk: `keeprate web` cannot find the page, all else works
-                note_web(self._home, self.url)
+        self._serve(_Server(Guard(app, right, sessions, port), streams), sockets)
+        self.url = page
 
     def _serve(self, server: _Server, sockets: list[socket.socket]) -> None:
         self._server = server
@@ -94,7 +98,6 @@ class ApiServer:
         if self._server is not None and self._thread is not None:
             self._server.end()
             self._thread.join(STOP_PATIENCE_S)
-        forget_web(self._home)
         self.url = None
         with contextlib.suppress(OSError):
             if self._home.socket_file.stat().st_ino == self._inode:
@@ -107,11 +110,12 @@ class _Server(uvicorn.Server):
     def __init__(self, app: Guard, streams: Streams) -> None:
         super().__init__(
             uvicorn.Config(
-                app, http="h11", ws="none", loop="asyncio", lifespan="off", interface="asgi3", log_config=None,
+                app, http=Connection, ws="none", loop="asyncio", lifespan="off", interface="asgi3", log_config=None,
                 access_log=False, proxy_headers=False, server_header=False, date_header=False,
                 timeout_graceful_shutdown=1, backlog=BACKLOG,
             )
         )  # fmt: skip
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # strangers' nonsense would fill the log
         self.began = threading.Event()
         """Set once it serves, or has failed to."""
         self._streams = streams
@@ -128,6 +132,7 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(Complaints())
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         await self.on_tick(0)
         self.began.set()
@@ -135,7 +140,12 @@ class _Server(uvicorn.Server):
         self._streams.end()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().call_later(LAST_ANSWERS_S, self._cut)
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+        for _ in range(ACCEPTING_STEPS):  # asyncio loses, and never closes, what it is accepting while a server closes
+            await asyncio.sleep(0)
+        loop.call_later(LAST_ANSWERS_S, self._cut)
         await super().shutdown(sockets)
 
     def _cut(self) -> None:

@@ -58,20 +58,32 @@ def make_private(folder: Path) -> None:
     """
     try:
         for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+            _refuse_strangers(missing.parent)
             missing.mkdir(mode=0o700, exist_ok=True)
-        state, above = folder.lstat(), folder.parent.stat()
-        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or above.st_uid not in (0, os.getuid()):
-            raise KeeprateError(
-                "The folder for the api's socket belongs to somebody else.",
-                path=folder,
-                advice="Remove it, or have it removed, and start again.",
-            )
+        _refuse_strangers(folder.parent)
+        state = folder.lstat()
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
+            raise _of_somebody_else(folder)
         if stat.S_IMODE(state.st_mode) != 0o700:
             folder.chmod(0o700)
     except OSError as error:
         raise KeeprateError(
             f"The folder for the api's socket cannot be made: {error.strerror or error}.", path=folder
         ) from error
+
+
+def _refuse_strangers(above: Path) -> None:
+    """Nothing is made or trusted in a folder, or behind a link, that another user could exchange."""
+    if not {above.lstat().st_uid, above.stat().st_uid} <= {0, os.getuid()}:
+        raise _of_somebody_else(above)
+
+
+def _of_somebody_else(folder: Path) -> KeeprateError:
+    return KeeprateError(
+        "The folder for the api's socket belongs to somebody else.",
+        path=folder,
+        advice="Remove it, or have it removed, and start again.",
+    )
 
 
 def _remove_stale(home: Home, path: Path) -> None:

@@ -1,27 +1,17 @@
-"""The token that browsers show, and the note of where the page is. Both lie in files that only their user can read."""
+"""The token that programs show on 127.0.0.1. It lies in a file that only its user can read; browsers never get it."""
 
 from __future__ import annotations
 
 import contextlib
 import hmac
-import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keeprate.errors import KeeprateError
 from keeprate.paths import Home
 
 _SHORTEST = 32
-
-
-@dataclass(frozen=True, slots=True)
-class WebNote:
-    """Where the page of the daemon `pid` is."""
-
-    url: str
-    pid: int
 
 
 def token(home: Home) -> str:
@@ -47,31 +37,6 @@ def token(home: Home) -> str:
 def is_token(said: str, right: str) -> bool:
     """Compare in a time that does not tell how much of it was right."""
     return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), right.encode("ascii"))
-
-
-def note_web(home: Home, url: str) -> None:
-    """Write down where the page is.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    _write_private(home.web_file, json.dumps(asdict(WebNote(url, os.getpid()))) + "\n")
-
-
-def noted_web(home: Home) -> WebNote | None:
-    """Where the page is, by the daemon that wrote it down; it may be gone."""
-    try:
-        found = json.loads(home.web_file.read_text("utf-8"))
-        return WebNote(str(found["url"]), int(found["pid"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def forget_web(home: Home) -> None:
-    """The page is served no more (by us)."""
-    note = noted_web(home)
-    if note is not None and note.pid == os.getpid():
-        home.web_file.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, text: str) -> None:

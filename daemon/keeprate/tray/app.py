@@ -140,7 +140,7 @@ class Tray:
 
 
 def _address(front: str | None, page: str) -> str:
-    """Where `page` is, with the token that the address of the `front` page carries."""
+    """Where `page` is, with the code that the address of the `front` page carries."""
     if front is None:
         raise KeeprateError("The page is switched off.", advice="`web = true` under [api] in the settings has it back.")
     path, _, place = page.partition("#")

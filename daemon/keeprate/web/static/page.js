@@ -38,6 +38,7 @@ document.addEventListener("click", async (event) => {
   fetchPart("now");
 });
 
+const NOT_LET_IN = "keeprate was started anew and no longer knows this page: open it again with `keeprate web --open`.";
 const SLOWEST = { now: 500, stands: 2000 }; // milliseconds between two fetches of one part
 const waiting = {};
 
@@ -48,6 +49,7 @@ function fetchPart(name) {
     try {
       const answer = await fetch(part.dataset.live);
       if (answer.ok) replacePart(part, await answer.text());
+      else if (answer.status === 401) say(NOT_LET_IN);
     } catch {
       say("The daemon does not answer.");
     }
@@ -85,7 +87,10 @@ function follow() {
   events.addEventListener("error", () => {
     if (!away) say("The daemon does not answer; waiting for it.");
     away = true;
-    if (events.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+    if (events.readyState === EventSource.CLOSED) { // an answer that is none, such as: not let in
+      setTimeout(follow, 5000);
+      fetchPart("now");
+    }
   });
   events.addEventListener("open", () => {
     if (away) say("The daemon answers again.");
