@@ -236,3 +236,17 @@ def test_any_moves_end_where_the_last_word_was(session: Session, root: Path, pho
         assert (label.bucket if label else None) == (places[folder] or spoken)
         if step < 12:
             assert {source for _, source in history(session)} <= {"move", "folder"}
+
+
+def test_no_label_walks_the_library(session: Session, root: Path, photo: Path) -> None:
+    """By the plans that SQLite makes; of 100,000 photos, a walk takes 10 ms a label."""
+    asked: list[str] = []
+    session.catalog.conn.set_trace_callback(asked.append)
+    on_page(session, "keep")
+    moved(session, photo, root / "delete")
+    session.catalog.conn.set_trace_callback(None)
+    by_photo = [sql for sql in asked if "FROM files WHERE content_key = " in sql]
+    assert len(by_photo) >= 3, "of the head, where it lies, whether it was elsewhere"
+    for sql in by_photo:
+        plan = [row[3] for row in session.catalog.conn.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert "files_by_content" in plan[0], sql

@@ -163,10 +163,18 @@ def of_photo(catalog: Catalog, content_key: str) -> list[KnownFile]:
     return [KnownFile(*row) for row in rows]
 
 
+def has_seen(catalog: Catalog, library: str, content_key: str) -> bool:
+    """Whether the library has this photo, or had it."""
+    row = catalog.conn.execute(  # + keeps SQLite from walking the library: it takes both indexes for equally good
+        "SELECT 1 FROM files WHERE content_key = ? AND +library = ? LIMIT 1", (content_key, library)
+    ).fetchone()
+    return row is not None
+
+
 def was_elsewhere(catalog: Catalog, content_key: str, library: str, paths: Sequence[str]) -> bool:
     """Whether the library has seen this photo at another path than `paths`, now or before."""
     row = catalog.conn.execute(
-        f"SELECT 1 FROM files WHERE content_key = ? AND library = ? "
+        f"SELECT 1 FROM files WHERE content_key = ? AND +library = ? "  # + as in `has_seen`
         f"AND path NOT IN ({','.join('CAST(? AS TEXT)' for _ in paths)}) LIMIT 1",
         (content_key, library, *(path_bytes(path) for path in paths)),
     ).fetchone()

@@ -94,12 +94,7 @@ def _understood(session: Session, statements: Sequence[Statement]) -> list[State
 
 
 def _is_of_head(session: Session, one: Statement) -> bool:
-    libraries = session.libraries_of(one.head)
-    row = session.catalog.conn.execute(
-        f"SELECT 1 FROM files WHERE content_key = ? AND library IN ({','.join('?' * len(libraries))}) LIMIT 1",
-        (one.content_key, *libraries),
-    ).fetchone()
-    return row is not None
+    return any(files.has_seen(session.catalog, library, one.content_key) for library in session.libraries_of(one.head))
 
 
 def _label(session: Session, one: Statement, source: LabelSource) -> Label:
