@@ -90,8 +90,8 @@ def test_what_speaks_against_it(jobs: JobsConfig, now: datetime, machine: QuietM
 
 def test_patience_ends_for_a_busy_machine_and_for_nothing_else() -> None:
     busy, hour = QuietMachine(filled=True, others=1.0), 3600.0
-    assert why_not_now(settings(), NOON, busy, waited_s=hour - 1) is not None
-    assert why_not_now(settings(), NOON, busy, waited_s=hour) is None
+    assert why_not_now(settings(), NOON, busy, waited_s=15 * 60 - 1) is not None
+    assert why_not_now(settings(), NOON, busy, waited_s=15 * 60) is None
     assert why_not_now(settings(patience="10m"), NOON, busy, waited_s=600) is None
     assert why_not_now(settings(), NOON, QuietMachine(battery=True), waited_s=10 * hour) is not None
     assert why_not_now(settings(quiet_hours="09:00-18:00"), NOON, busy, waited_s=10 * hour) is not None

@@ -274,7 +274,7 @@ class JobsConfig(Section):
         description="Do heavy work also while other programs need the processor or one fills the screen.",
     )
     patience: Duration = Field(
-        default=parse_duration("1h"),
+        default=parse_duration("15m"),
         description="Work that has waited this long because the machine was busy is done all the same.",
     )
     max_cpu: int = Field(
