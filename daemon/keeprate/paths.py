@@ -2,13 +2,17 @@
 
 `KEEPRATE_WORKSPACE` (or `HEADMASTER_WORKSPACE`) names a workspace, a folder that brings its heads along and holds
 everything else of keeprate's in `.keeprate/`. Else `KEEPRATE_HOME` puts all of it in one folder (tests, portable use);
-else it goes to the platform's usual places. Nothing here creates a folder: whoever writes first does.
+else it goes to the platform's usual places. Whoever writes first makes the folders, with `make_own_folder`: they name
+every photo, so nobody else on the machine may look into them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +27,7 @@ LONGEST_SOCKET_PATH = 104
 """Bytes: 108 on Linux and 104 on macOS, with the zero at the end (unix(7))."""
 WORKSPACE_FOLDER = ".keeprate"
 """Where in a workspace keeprate keeps its own things."""
+_OUR_NAMES = ("keeprate", WORKSPACE_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Home:
     state_dir: Path
     cache_dir: Path
     runtime_dir: Path
-    """For sockets, and nothing else: only we may enter it. Where the platform has such folders, gone after a restart."""
+    """For sockets, and nothing else: only we may enter it. Where the system has such folders, gone after a restart."""
     workspace: Path | None = None
     """The folder whose `heads/` says everything about heads; None: the config file does."""
 
@@ -86,13 +91,8 @@ class Home:
 
     @property
     def token_file(self) -> Path:
-        """What a browser has to show (mode 0600)."""
+        """What a program has to show on 127.0.0.1 (mode 0600)."""
         return self.state_dir / "token"
-
-    @property
-    def web_file(self) -> Path:
-        """Where the running daemon notes the address of its page."""
-        return self.state_dir / "web.json"
 
     @property
     def log_file(self) -> Path:
@@ -125,6 +125,32 @@ def expanded(path: str | Path) -> Path:
         ) from error
 
 
+def make_own_folder(folder: Path) -> None:
+    """See to it that a folder of keeprate's own is there. What is made is for its user alone, as XDG has it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def close_to_others(home: Home) -> None:
+    """Close the folders to others that are open from the time before `make_own_folder`.
+
+    Ours alone are those that bear our name, and those below. Any other, such as one that `KEEPRATE_HOME` names, may
+    hold more than our things: it keeps its permissions, and only what we put into it is closed.
+    """
+    named = [one for one in (home.config_dir, home.data_dir, home.state_dir, home.cache_dir) if one.name in _OUR_NAMES]
+    for own in {*named, home.backups_dir, home.heads_dir, home.thumbnails_dir}:
+        with contextlib.suppress(OSError):
+            seen = own.lstat()
+            if stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and seen.st_mode & 0o077:
+                own.chmod(stat.S_IMODE(seen.st_mode) & 0o700)
+
+
 def locate_home() -> Home:
     """The home that this process works with: a workspace, `KEEPRATE_HOME`, or the platform's directories.
 
@@ -140,8 +166,23 @@ def locate_home() -> Home:
         return Home(root, root, root, root / "cache", root / "run")
     dirs = platformdirs.PlatformDirs("keeprate", appauthor=False)
     return Home(
-        dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path, dirs.user_runtime_path
-    )
+        dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, dirs.user_cache_path,
+        _runtime_dir(dirs.user_state_path),
+    )  # fmt: skip
+
+
+def _runtime_dir(state_dir: Path) -> Path:
+    """In the user's own folder that the system makes at login. It is there for cron, too, but `su` leaves another's.
+
+    Without one, in our own state folder: not in `/tmp`, where anybody may have been before us.
+    """
+    for system in (os.environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"):
+        with contextlib.suppress(OSError):
+            folder = Path(system)
+            seen = folder.stat()
+            if folder.is_absolute() and stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid():
+                return folder / "keeprate"
+    return state_dir / "run"
 
 
 def _home_of_workspace(variable: str, value: str) -> Home:

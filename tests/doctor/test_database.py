@@ -119,7 +119,7 @@ def test_backups(patient: Patient, file: Path, named: Named) -> None:
     assert state() == (State.WARNING, "The catalog has never been backed up.")
     folder = patient.home.backups_dir
     folder.mkdir(parents=True)
-    backup = Path(shutil.copy(file, folder / "catalog-2026-01-01.db"))
+    backup = Path(shutil.copy(file, folder / "catalog-before-7.db"))
     assert state()[0] is State.OK
     os.utime(backup, (time.time(), time.time() - 10 * DAY_S))
     assert state() == (State.WARNING, f"The latest backup is 10 days old ({folder}).")

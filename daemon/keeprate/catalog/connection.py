@@ -20,7 +20,10 @@ from sqlite_utils import Database
 from keeprate.catalog.copying import copy_catalog
 from keeprate.catalog.migrations import MIGRATIONS, is_newer, number_of
 from keeprate.errors import CatalogDamagedError, CatalogError, DiskFullError, KeeprateError
+from keeprate.paths import make_own_folder
 
+COMPANIONS = ("-wal", "-shm")
+"""How SQLite's files beside a catalog end."""
 BUSY_TIMEOUT_S = 30.0
 _SOME_PAGES = 65_536
 
@@ -64,7 +67,8 @@ def open_catalog(path: Path) -> Catalog:
         DiskFullError: there is no room to create or migrate it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(path.parent)
+        _keep_private(path)
     except OSError as error:
         raise CatalogError(f"The folder of the catalog cannot be made: {error.strerror}.", path=path.parent) from error
     conn = None
@@ -82,6 +86,16 @@ def open_catalog(path: Path) -> Catalog:
     return Catalog(db, conn, path)
 
 
+def _keep_private(path: Path) -> None:
+    """It names every photo. SQLite gives its companions the permissions that the catalog has."""
+    with contextlib.suppress(OSError):  # it is there, or SQLite says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for file in (path, *(path.with_name(path.name + ending) for ending in COMPANIONS)):
+        with contextlib.suppress(OSError):  # gone by now, somebody else's, or on a disk that cannot be written
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+
+
 def _migrate(db: Database, path: Path) -> None:
     if is_newer(db):
         raise CatalogError(
@@ -94,10 +108,16 @@ def _migrate(db: Database, path: Path) -> None:
     with _alone(path.with_name(path.name + ".migrating")):  # a daemon and a command may both find it new
         pending = MIGRATIONS.pending(db)
         if pending and db["photos"].exists():  # a new one has nothing to lose
-            copy_catalog(path, backups_dir(path) / f"catalog-before-{number_of(pending[0].name)}.db")
+            copy_catalog(path, _before(path, number_of(pending[0].name)))
         MIGRATIONS.apply(db)
         if db.journal_mode != "wal":  # a restored backup
             db.enable_wal()
+
+
+def _before(path: Path, step: int) -> Path:
+    """Where the copy goes. Nothing takes the first one's place: a later catalog may be a worse one. Two are enough."""
+    first = backups_dir(path) / f"catalog-before-{step}.db"
+    return first.with_stem(f"{first.stem}-again") if first.exists() else first
 
 
 def backups_dir(catalog_file: Path) -> Path:
@@ -151,6 +171,12 @@ def translated(error: sqlite3.Error, path: Path) -> CatalogError | DiskFullError
             advice="Stop keeprate (`keeprate service stop`), run `keeprate restore`, which puts the latest good backup "
             f"into its place, and `keeprate sync`. Without a backup, move it away with {path.name}-wal and "
             f"{path.name}-shm; sync rebuilds what still lies in your folders. Photos and marks are not touched.",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return CatalogError(
+            "The catalog cannot be opened for writing.",
+            path=path,
+            advice="Give yourself the right to write it and its folder, or mount their disk so that it can be written.",
         )
     if "locked" in text or "busy" in text:
         return CatalogError(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
 from keeprate.errors import CatalogDamagedError, CatalogError, DiskFullError
+from keeprate.paths import make_own_folder
 from keeprate.safe_files import build_file
 
 PAGES_AT_ONCE = 256
@@ -40,10 +41,13 @@ def copy_catalog(source: Path, target: Path, progress: Progress = _ignore) -> No
         sqlite3.Error: the catalog cannot be read.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(target.parent)
         _check_room(source, target.parent)
-        with build_file(target) as temporary:
-            _copy(source, temporary, progress)
+        with (
+            build_file(target) as temporary,
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+        ):
+            copy_database(reading, temporary, progress)
             fault = fault_of(temporary)
             if fault is not None:
                 raise CatalogDamagedError(f"The catalog is damaged, so it was not copied ({fault}).", path=source)
@@ -55,25 +59,49 @@ def copy_catalog(source: Path, target: Path, progress: Progress = _ignore) -> No
         ) from error
 
 
+def read_copy(file: Path) -> sqlite3.Connection:
+    """A connection that reads a copy, and what its write-ahead log holds where one lies beside it.
+
+    Where none does, nothing is put there either: the folder may be a CD, or somebody else's.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    alone = not any(file.with_name(file.name + ending).exists() for ending in ("-wal", "-journal"))
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}", uri=True)
+
+
 def fault_of(copy: Path) -> str | None:
     """What is wrong with a copy that nobody has open, in SQLite's words; None: it can be used."""
     try:
-        with closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as conn:
-            said = str(conn.execute("PRAGMA quick_check(1)").fetchone()[0])
+        with closing(read_copy(copy)) as conn:
+            said = in_a_line([str(row[0]) for row in conn.execute("PRAGMA quick_check(1)")])
             if said != "ok":
                 return said
-            known = conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'photos'").fetchone()
+            tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            known = {"photos", "_sqlite_migrations"} <= tables and conn.execute(
+                "SELECT 1 FROM _sqlite_migrations WHERE migration_set = 'keeprate' AND name = 'm002_tables'"
+            ).fetchone()
             return None if known else "it is no catalog"
     except sqlite3.Error as error:
         return str(error)
 
 
-def _copy(source: Path, temporary: Path, progress: Progress) -> None:
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
-        closing(sqlite3.connect(temporary, isolation_level=None)) as writing,
-    ):
-        # Nobody else knows the copy yet: it needs no journal, and it is synced once, at the end.
+def in_a_line(said: Iterable[str]) -> str:
+    """What SQLite's checks say, on as many lines as there are faults, for a sentence: the first one and how many."""
+    faults = [line.strip() for row in said for line in row.splitlines() if line.strip("* ") and "***" not in line]
+    more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return f"{faults[0].rstrip('.')}{more}" if faults else "no more is known"
+
+
+def copy_database(reading: sqlite3.Connection, target: Path, progress: Progress = _ignore) -> None:
+    """Copy a whole database into the empty file `target`, which nobody else knows yet. It is not synced.
+
+    Raises:
+        DiskFullError: there is no room for it.
+        sqlite3.Error: the database cannot be read.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as writing:
         writing.execute("PRAGMA journal_mode = OFF")
         writing.execute("PRAGMA synchronous = OFF")
         reading.execute("BEGIN")
@@ -84,7 +112,7 @@ def _copy(source: Path, temporary: Path, progress: Progress) -> None:
             )
         except sqlite3.OperationalError as error:
             if "full" in str(error):
-                raise _full(temporary) from error
+                raise _full(target) from error
             raise
 
 

@@ -45,4 +45,9 @@ def restore(
     say(f"{outcome.backup} is the catalog now.")
     if outcome.set_aside is not None:
         say(f"The former one is in {outcome.set_aside}; delete that when all is well.")
+    if outcome.marks_unknown:
+        say(
+            "Marks that keeprate wrote after this backup was made stay where they are, and `keeprate undo` may not "
+            "know of them: docs/how-to/take-marks-back.md says how to take them off by hand."
+        )
     say("`keeprate sync` brings it up to date.")

@@ -14,6 +14,7 @@ from tomlkit.items import AoT, InlineTable
 from keeprate.config.load import load_config, parse_config
 from keeprate.config.models import Config
 from keeprate.errors import ConfigError
+from keeprate.paths import make_own_folder
 from keeprate.safe_files import replace_file
 
 HEADER = """\
@@ -148,7 +149,7 @@ def _replaced(path: Path, text: str) -> Config:
     """Write the file if its text makes sense."""
     config = parse_config(text, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(path.parent)
         replace_file(path, text.encode())
     except OSError as error:
         raise ConfigError(f"The config file cannot be written: {error.strerror}.", path=path) from error

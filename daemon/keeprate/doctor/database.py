@@ -11,6 +11,7 @@ from keeprate.catalog.connection import translated
 from keeprate.catalog.migrations import MIGRATIONS, is_newer
 from keeprate.doctor.finding import Finding, Patient, catalog_on, error, ok, open_read_only, warning
 from keeprate.doctor.program import size
+from keeprate.steps.upkeep.backup import backups
 
 QUICK_CHECK_FOR_S = 3.0
 """A check of more than some 2 GB takes longer; the daemon's own check has all the time it needs."""
@@ -93,7 +94,7 @@ def _sizes(path: Path) -> Finding:
 
 def _backup(patient: Patient, conn: sqlite3.Connection) -> Finding:
     name, folder = "database.backup", patient.home.backups_dir
-    latest = max((file.stat().st_mtime for file in folder.glob("catalog-*.db")), default=None)
+    latest = next((one.made_at.timestamp() for one in backups(patient.home)), None)
     every = patient.config.jobs.backup_every.total_seconds()
     if latest is None:
         first_label = conn.execute("SELECT min(at) FROM labels").fetchone()[0]

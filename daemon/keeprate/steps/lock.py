@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keeprate.errors import BusyError, KeeprateError
+from keeprate.paths import make_own_folder
 
 
 @contextlib.contextmanager
@@ -21,7 +22,7 @@ def hold_lock(path: Path) -> Iterator[None]:
         KeeprateError: the lock file cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise KeeprateError(f"The lock file cannot be opened: {error.strerror}.", path=path) from error

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -114,25 +115,73 @@ def test_cancelled_it_leaves_nothing(session: Session) -> None:
     assert "stopped" in outcome.sentence
 
 
-def test_old_ones_go_and_everything_else_stays(session: Session) -> None:
+def put(session: Session, ages: Mapping[str, float], *, touched: bool = False) -> None:
+    """Files in the backups folder, written so many days ago; `touched`: they look as if that was just now."""
     folder = session.home.backups_dir
-    folder.mkdir(parents=True)
-    ages = {
-        "catalog-2026-01-01.db": 20, "catalog-2026-01-02T101500.db": 8, "catalog-2026-01-03.db": 6,
-        "catalog-before-7.db": 20, "catalog-before-6.db": 40,
-        "catalog-2026-01-01.db.gz": 20, "my catalog.db": 20, "catalog-2026-01-01 (copy).db": 20, "notes.txt": 20,
-    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
     for name, days in ages.items():
         (folder / name).write_bytes(b"x")
-        then = time.time() - timedelta(days=days).total_seconds()
+        then = time.time() - (0 if touched else timedelta(days=days).total_seconds())
         os.utime(folder / name, (then, then))
-    (folder / "catalog-2025-01-01.db").symlink_to(folder / "my catalog.db")
+
+
+def of_day(days_ago: float) -> str:
+    return f"catalog-{datetime.now() - timedelta(days=days_ago):%Y-%m-%d}.db"
+
+
+def test_old_ones_go_and_everything_else_stays(session: Session) -> None:
+    daily = {of_day(days): days for days in range(1, 10)}
+    others = {
+        "catalog-before-7.db": 20, "catalog-before-7-again.db": 20, "catalog-before-6.db": 40,
+        "catalog-2026-01-01.db.gz": 20, "my catalog.db": 20, "catalog-2026-01-01 (copy).db": 20, "notes.txt": 20,
+    }  # fmt: skip
+    put(session, daily | others)
+    (session.home.backups_dir / "catalog-2025-01-01.db").symlink_to(session.home.backups_dir / "my catalog.db")
     outcome = back_up(session)
     assert outcome.path is not None
-    assert outcome.removed == 3
-    assert "3 older ones removed" in outcome.sentence
-    gone = {"catalog-2026-01-01.db", "catalog-2026-01-02T101500.db", "catalog-before-6.db"}
-    assert names(session) == set(ages) - gone | {outcome.path.name, "catalog-2025-01-01.db"}
+    assert outcome.removed == 2
+    assert "2 older ones removed" in outcome.sentence
+    stay = {*daily, *others, outcome.path.name, "catalog-2025-01-01.db"} - {"catalog-before-6.db"}
+    assert names(session) == stay - {of_day(9)}
+    outcome = back_up(session)
+    assert outcome.path is not None
+    assert names(session) == (stay | {outcome.path.name}) - {of_day(days) for days in (9, 8, 7)}, "seven days"
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_clock_that_is_ahead_destroys_nothing(session: Session, touched: bool) -> None:
+    daily = {of_day(days): days for days in range(20, 27)}
+    put(session, daily, touched=touched)
+    outcome = back_up(session)
+    assert outcome.path is not None
+    assert names(session) == {outcome.path.name, *daily} - {of_day(26)}
+
+
+def test_one_from_the_future_is_the_oldest(session: Session) -> None:
+    good = back_up(session).path
+    assert good is not None
+    ahead = good.with_name(of_day(-300))
+    shutil.copy(good, ahead)
+    os.utime(ahead, (time.time() + 300 * 86400, time.time() + 300 * 86400))
+    assert [one.path for one in backups(session.home)] == [good, ahead]
+    put(session, {of_day(days): days for days in range(1, 8)})
+    back_up(session)
+    assert ahead.name not in names(session)
+    assert of_day(6) in names(session)
+
+
+def test_no_more_than_asked_for(session: Session) -> None:
+    config = session.home.config_file
+    config.write_text(config.read_text() + '\n[jobs]\nbackups_kept = "2d"\n')
+    put(session, {of_day(days): days for days in range(1, 5)})
+    outcome = back_up(replace(session, config=load_config(config)))
+    assert outcome.path is not None
+    assert names(session) == {outcome.path.name, of_day(1), of_day(2)}
+
+
+def test_a_copy_that_was_touched_is_as_old_as_its_name_says(session: Session) -> None:
+    put(session, {of_day(3): 0, of_day(1): 5, "catalog-2026-99-99.db": 2})
+    assert [one.path.name for one in backups(session.home)] == [of_day(1), "catalog-2026-99-99.db", of_day(3)]
 
 
 def test_the_latest_stays_however_short_the_time(session: Session) -> None:

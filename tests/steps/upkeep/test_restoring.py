@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keeprate.catalog import open_catalog
-from keeprate.errors import BusyError, CatalogError, UsageError
+from keeprate.errors import BusyError, CatalogError, DiskFullError, UsageError
 from keeprate.paths import Home
 from keeprate.steps.lock import hold_lock
 from keeprate.steps.session import Session
@@ -68,6 +70,66 @@ def test_where_there_is_no_catalog_any_more(backed_up: Path, session: Session) -
     assert paths_in(session.home.catalog_file) == ["/p/1.jpg"]
 
 
+@pytest.mark.parametrize("with_index", [True, False])
+def test_what_lies_in_a_log_beside_the_file_belongs_to_it(
+    backed_up: Path, session: Session, tmp_path: Path, with_index: bool
+) -> None:
+    copied = tmp_path / "mine"
+    copied.mkdir()
+    for file in session.home.data_dir.glob("catalog.db*"):
+        if with_index or not file.name.endswith("-shm"):
+            shutil.copy(file, copied)
+    session.catalog.close()
+    restore(session.home)
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg"]
+    restore(session.home, copied / "catalog.db")
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg", "/p/2.jpg"]
+
+
+def test_a_log_that_cannot_be_read_is_not_left_out(backed_up: Path, session: Session, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as small:
+        for name in ("catalog.db", "catalog.db-wal"):
+            shutil.copy(session.home.data_dir / name, small)
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        with pytest.raises(CatalogError, match="Nothing was changed") as caught:
+            restore(session.home, small / "catalog.db")
+        assert "copy both" in caught.value.advice
+        assert_untouched(session.home)
+
+
+def test_a_backup_on_a_disk_that_can_only_be_read(backed_up: Path, session: Session, tmp_path: Path) -> None:
+    session.catalog.close()  # which empties the log
+    with small_disk(tmp_path / "small") as small:
+        shutil.copy(session.home.catalog_file, small)
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        restore(session.home)
+        restore(session.home, small / "catalog.db")
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg", "/p/2.jpg"]
+
+
+def test_a_log_that_was_left_alone_is_no_part_of_what_comes(backed_up: Path, session: Session) -> None:
+    session.home.catalog_file.unlink()
+    outcome = restore(session.home)
+    assert outcome.set_aside is not None
+    assert (outcome.set_aside / "catalog.db-wal").exists()
+    session.catalog.close()
+    assert paths_in(session.home.catalog_file) == ["/p/1.jpg"]
+
+
+def test_two_in_one_second(backed_up: Path, session: Session) -> None:
+    session.catalog.close()
+    aside = {restore(session.home).set_aside for _ in range(3)}
+    assert len(aside) == 3
+    assert {paths_in(folder / "catalog.db")[0] for folder in aside if folder} == {"/p/1.jpg"}
+
+
+def test_into_a_home_that_is_not_there_yet(backed_up: Path, session: Session, tmp_path: Path) -> None:
+    new = Home(*(tmp_path / "new" / part for part in ("config", "data", "state", "cache", "run")))
+    assert restore(new, backed_up).set_aside is None
+    assert paths_in(new.catalog_file) == ["/p/1.jpg"]
+    assert new.data_dir.stat().st_mode & 0o077 == 0
+
+
 def assert_untouched(home: Home) -> None:
     assert paths_in(home.catalog_file) == ["/p/1.jpg", "/p/2.jpg"]
     assert list(home.data_dir.glob("catalog-replaced-*")) == []
@@ -96,9 +158,17 @@ def test_what_is_no_backup_is_refused(backed_up: Path, session: Session, tmp_pat
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('keeprate', 'm999_x', '')"
         )
         conn.commit()
+    photos = tmp_path / "photos.db"
+    with closing(sqlite3.connect(photos)) as conn:
+        conn.execute("CREATE TABLE photos (name TEXT)")
     text = tmp_path / "text.db"
     text.write_text("no database at all")
-    for file, message in ((other, "no catalog"), (newer, "newer keeprate"), (text, "no backup")):
+    for file, message in (
+        (other, "no catalog"),
+        (photos, "no catalog"),
+        (newer, "newer keeprate"),
+        (text, "no backup"),
+    ):
         with pytest.raises(CatalogError, match=message):
             restore(session.home, file)
     for file in (tmp_path / "missing.db", tmp_path, session.home.catalog_file):
@@ -126,7 +196,7 @@ def test_without_room(backed_up: Path, session: Session, tmp_path: Path) -> None
             add_file(catalog, "/p/1.jpg", "k1")
             add_file(catalog, "/p/2.jpg", "k2")
         filler = fill(small)
-        with pytest.raises(CatalogError, match="No space left"):
+        with pytest.raises(DiskFullError):
             restore(home, backed_up)
         filler.unlink()
         assert_untouched(home)

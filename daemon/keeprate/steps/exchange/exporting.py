@@ -18,7 +18,7 @@ from keeprate.catalog.retiring import retire
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.learning.exchange import CheckpointError, write_checkpoint
 from keeprate.learning.heads import Head
-from keeprate.paths import Home, expanded
+from keeprate.paths import Home, expanded, make_own_folder
 from keeprate.safe_files import create_file, replace_file
 from keeprate.steps.session import Session
 
@@ -198,7 +198,7 @@ def is_ours(home: Home, path: Path) -> bool:
 def _note(home: Home, written: dict[Path, bytes]) -> None:
     """Remember what was written where."""
     ledger = _ledger(home) | {_key(home, path): _digest(data) for path, data in written.items()}
-    home.data_dir.mkdir(parents=True, exist_ok=True)
+    make_own_folder(home.data_dir)
     replace_file(_ledger_file(home), json.dumps(ledger, indent=1, sort_keys=True).encode())
 
 

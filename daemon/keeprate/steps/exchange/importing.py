@@ -25,7 +25,7 @@ from keeprate.catalog.models import Model
 from keeprate.errors import KeeprateError, UsageError
 from keeprate.learning.exchange import LONGEST_NAME, CheckpointError, head_from, read_checkpoint
 from keeprate.learning.heads import save_head
-from keeprate.paths import expanded
+from keeprate.paths import expanded, make_own_folder
 from keeprate.pictures.content_key import content_key
 from keeprate.pictures.formats import is_picture
 from keeprate.pictures.orientation import lies_upright
@@ -288,7 +288,7 @@ def import_checkpoint(
     said = f", trained on {sum(trained_on.values())} pictures" if trained_on else ""
     note = f"Imported from {path} (headmaster's network by {checkpoint.model}{said})."
     file = f"{name}-{number:04d}.safetensors"
-    session.home.heads_dir.mkdir(parents=True, exist_ok=True)
+    make_own_folder(session.home.heads_dir)
     save_head(made, session.home.heads_dir / file)
     heads.add(  # trained now, not when headmaster did: whatever is labelled by now it may have learned from
         session.catalog,

@@ -27,6 +27,7 @@ from keeprate.learning.heads import Head, HeadFileError, save_head
 from keeprate.learning.prior_shift import shifted, shifted_threshold
 from keeprate.learning.succession import Incumbent
 from keeprate.learning.thresholds import RejectThreshold, reject_threshold
+from keeprate.paths import make_own_folder
 from keeprate.pictures.signals import SIGNALS_VERSION
 from keeprate.safe_files import sweep_temporaries
 from keeprate.steps.exchange.exporting import stand_in_file, write_exchange
@@ -290,7 +291,7 @@ def _record(
     """Keep the head's file and its rows. A threshold or prior set by hand is in use at once: the person has decided."""
     head = result.head
     file = f"{head.name}-{head.version:04d}.safetensors"
-    session.home.heads_dir.mkdir(parents=True, exist_ok=True)
+    make_own_folder(session.home.heads_dir)
     sweep_temporaries(session.home.heads_dir)
     save_head(head, session.home.heads_dir / file)
     if result.exchange is not None:

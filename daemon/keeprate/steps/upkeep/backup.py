@@ -1,6 +1,7 @@
 """Back up the catalog: a file a day in the `backups` folder, read once more before it counts, and old ones removed.
 
-Only files that bear the names that keeprate gives to its backups are ever removed.
+Only files that bear the names that keeprate gives to its backups are ever removed. A clock that was wrong once costs
+little: a number of backups stays however old they seem, few go at once, and one from the future counts as the oldest.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from keeprate.catalog.copying import copy_catalog, fault_of
+from keeprate.config.models import JobsConfig
 from keeprate.errors import CatalogDamagedError
 from keeprate.paths import Home
 from keeprate.safe_files import sweep_temporaries
@@ -20,10 +22,17 @@ from keeprate.steps.session import Progress, Session
 
 BEFORE_KEPT = timedelta(days=30)
 """So long the copy stays that is made before an update changes the shape of the catalog."""
+MOST_SPARED = 7
+"""So many of the latest daily backups stay at most however old they are, where the config keeps that many."""
+MOST_REMOVED = 2
+"""In one run: one comes, so the number still goes down."""
+AHEAD = timedelta(days=1)
+"""From a moment so far ahead is a backup only if a clock was wrong; less may be a journey to another time zone."""
 PAUSE_S = 0.01
 """After each megabyte: a disk that others need stays theirs."""
-_DAILY = re.compile(r"catalog-\d{4}-\d{2}-\d{2}(T\d{6})?\.db")
-_BEFORE = re.compile(r"catalog-before-\d+\.db")
+_A_MOMENT = timedelta(seconds=1)
+_DAILY = re.compile(r"catalog-(\d{4}-\d{2}-\d{2})(T\d{6})?\.db")
+_BEFORE = re.compile(r"catalog-before-\d+(-again)?\.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class Backup:
 
     path: Path
     made_at: datetime
-    """Local time, without a zone."""
+    """Local time, without a zone, as the name says: files are copied, and then they look new."""
     bytes: int
     before_update: bool
     """Made by itself before an update changed the shape of the catalog."""
@@ -67,7 +76,7 @@ class _CancelledError(Exception):
 
 
 def back_up(session: Session) -> BackupOutcome:
-    """Copy the catalog into the backups folder and remove backups that are older than `[jobs] backups_kept`.
+    """Copy the catalog into the backups folder and remove those that `[jobs] backups_kept` does not keep.
 
     Others may read and write the catalog meanwhile.
 
@@ -95,21 +104,35 @@ def back_up(session: Session) -> BackupOutcome:
         return BackupOutcome(None, seconds=time.monotonic() - started)
     except CatalogDamagedError as error:
         raise CatalogDamagedError(error.what, advice=advice_after_damage(session.home), path=error.path) from error
-    removed = _remove_old(session.home, target, session.config.jobs.backups_kept)
+    removed = _remove_old(session.home, target, session.config.jobs)
     return BackupOutcome(target, target.stat().st_size, removed, time.monotonic() - started)
 
 
 def backups(home: Home) -> list[Backup]:
-    """The backups, latest first."""
+    """The backups, latest first; last of all those that a wrong clock has dated ahead."""
     found = []
     with contextlib.suppress(OSError):
         for path in home.backups_dir.iterdir():
-            before = _BEFORE.fullmatch(path.name) is not None
-            if (before or _DAILY.fullmatch(path.name)) and path.is_file() and not path.is_symlink():
-                stat = path.stat()
-                made_at = datetime.fromtimestamp(stat.st_mtime)
-                found.append(Backup(path, made_at, stat.st_size, before_update=before))
-    return sorted(found, key=lambda one: (one.made_at, one.path.name), reverse=True)
+            daily, before = _DAILY.fullmatch(path.name), _BEFORE.fullmatch(path.name)
+            if (daily or before) and path.is_file() and not path.is_symlink():
+                written = path.stat()
+                made_at = _made_at(daily, datetime.fromtimestamp(written.st_mtime))
+                found.append(Backup(path, made_at, written.st_size, before_update=before is not None))
+    now = datetime.now()
+    return sorted(found, key=lambda one: (not _is_ahead(one, now), one.made_at, one.path.name), reverse=True)
+
+
+def _made_at(daily: re.Match[str] | None, written: datetime) -> datetime:
+    """A plain day is told more exactly by the file, unless that was touched on another."""
+    with contextlib.suppress(ValueError):  # no such day
+        if daily is not None:
+            named = datetime.fromisoformat(daily[1] + (daily[2] or ""))
+            return written if daily[2] is None and written.date() == named.date() else named
+    return written
+
+
+def _is_ahead(one: Backup, now: datetime) -> bool:
+    return one.made_at > now + AHEAD
 
 
 def latest_good_backup(home: Home) -> Backup | None:
@@ -137,14 +160,17 @@ def _free_name(folder: Path, now: datetime) -> Path:
     return folder / f"catalog-{now:%Y-%m-%dT%H%M%S}.db" if plain.exists() else plain
 
 
-def _remove_old(home: Home, latest: Path, kept: timedelta) -> int:
-    """Remove what is older than `kept` (before an update: `BEFORE_KEPT`), but never `latest`; returns how many."""
+def _remove_old(home: Home, latest: Path, jobs: JobsConfig) -> int:
+    """Remove what the config does not keep (before an update: `BEFORE_KEPT`), but never `latest`; returns how many."""
     now = datetime.now()
+    others = [one for one in backups(home) if one.path != latest]
+    spared = min(MOST_SPARED, jobs.backups_kept // (jobs.backup_every or _A_MOMENT)) - 1  # and the latest
+    daily = [one for one in others if not one.before_update]
+    old = [one for one in daily[max(spared, 0) :] if _is_ahead(one, now) or now - one.made_at > jobs.backups_kept]
+    old += [one for one in others if one.before_update and now - one.made_at > max(jobs.backups_kept, BEFORE_KEPT)]
     removed = 0
-    for one in backups(home):
-        age = now - one.made_at
-        if one.path != latest and age > (max(kept, BEFORE_KEPT) if one.before_update else kept):
-            with contextlib.suppress(OSError):
-                one.path.unlink()
-                removed += 1
+    for one in sorted(old, key=others.index)[-MOST_REMOVED:]:
+        with contextlib.suppress(OSError):
+            one.path.unlink()
+            removed += 1
     return removed

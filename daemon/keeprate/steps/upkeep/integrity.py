@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from keeprate.catalog import heads, models
+from keeprate.catalog.copying import in_a_line
 from keeprate.errors import KeeprateError
 from keeprate.learning.heads import load_head
 from keeprate.steps.session import Session
@@ -74,7 +75,7 @@ def check(session: Session, *, quick: bool = False) -> IntegrityOutcome:
             if not cancelled:
                 damage.append(str(error))
     if damage:
-        findings.insert(0, f"The catalog is damaged ({'; '.join(damage)}). {advice_after_damage(session.home)}")
+        findings.insert(0, f"The catalog is damaged ({in_a_line(damage)}). {advice_after_damage(session.home)}")
     return IntegrityOutcome(tuple(findings), bool(damage), cancelled, time.monotonic() - started)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from keeprate.catalog import problems
 from keeprate.errors import DiskFullError, KeeprateError
-from keeprate.paths import Home
+from keeprate.paths import Home, make_own_folder
 from keeprate.pictures.decoding import open_picture
 from keeprate.pictures.errors import PictureError
 from keeprate.safe_files import TEMPORARY_PREFIX
@@ -76,7 +76,7 @@ def make(session: Session, task: ThumbnailTask, working: Working) -> ThumbnailOu
 
 
 def _is_room(home: Home) -> bool:
-    home.thumbnails_dir.mkdir(parents=True, exist_ok=True)
+    make_own_folder(home.thumbnails_dir)
     return shutil.disk_usage(home.thumbnails_dir).free >= LEAST_FREE_BYTES
 
 
@@ -115,7 +115,7 @@ def _write(target: Path, content: bytes) -> None:
     """Whole or not at all, but not synced: after a power cut an empty file is made anew (`thumbnails.thumbnail`)."""
     temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.stem}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(target.parent)
         temporary.write_bytes(content)
         temporary.replace(target)
     except OSError as error:

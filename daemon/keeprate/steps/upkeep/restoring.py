@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,16 +15,15 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from keeprate.catalog.copying import fault_of
+from keeprate.catalog.connection import COMPANIONS, translated
+from keeprate.catalog.copying import copy_database, fault_of, read_copy
 from keeprate.catalog.migrations import is_newer
 from keeprate.errors import CatalogError, UsageError
-from keeprate.paths import Home
+from keeprate.paths import Home, make_own_folder
 from keeprate.safe_files import build_file
 from keeprate.steps.lock import hold_lock
 from keeprate.steps.upkeep.backup import backups, latest_good_backup
-
-_COMPANIONS = ("-wal", "-shm")
-"""SQLite's files beside a catalog. Those of the old one would be taken for parts of the new one."""
+from keeprate.steps.upkeep.carrying_over import carry_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +33,41 @@ class RestoreOutcome:
     backup: Path
     set_aside: Path | None
     """The folder with what stood there before; None: nothing did."""
+    marks_unknown: bool = False
+    """Marks that were written since may be missing in the journal: what stood there before cannot tell of them."""
 
 
 def restore(home: Home, backup: Path | None = None) -> RestoreOutcome:
-    """Put `backup`, or the latest good one, into the catalog's place.
+    """Put `backup`, or the latest good one, into the catalog's place; what keeprate wrote since stays known.
 
     Raises:
+        DiskFullError: there is no room for it.
         UsageError: there is no such file, or no backup that can be read.
         CatalogError: the file is damaged or no catalog, was written by a newer keeprate, or cannot be put into place.
         BusyError: a daemon or a command works with the catalog.
     """
     with hold_lock(home.daemon_lock_file), hold_lock(home.lock_file):
         chosen = _chosen(home, backup)
-        set_aside: Path | None = None
+        catalog = home.catalog_file
+        replaced = [file for file in _files(catalog) if file.exists()]
         try:
-            with build_file(home.catalog_file) as temporary:
-                shutil.copyfile(chosen, temporary)
-                _check(temporary, chosen)
-                if home.catalog_file.exists():
-                    set_aside = _set_aside(home)
+            make_own_folder(catalog.parent)
+            with build_file(catalog) as temporary:
+                _copy(chosen, temporary)
+                known = catalog in replaced and carry_over(catalog, temporary)
+                set_aside = _set_aside(catalog, replaced) if replaced else None
         except OSError as error:
             raise CatalogError(
-                f"The backup cannot be put into place: {error.strerror or error}.", path=home.catalog_file
+                f"The backup cannot be put into place: {error.strerror or error}.", path=catalog
             ) from error
-    return RestoreOutcome(chosen, set_aside)
+        except sqlite3.Error as error:
+            raise translated(error, catalog) from error
+    return RestoreOutcome(chosen, set_aside, marks_unknown=not known)
+
+
+def _files(catalog: Path) -> list[Path]:
+    """A catalog and SQLite's files beside it, which would be taken for parts of the next one."""
+    return [catalog, *(catalog.with_name(catalog.name + ending) for ending in COMPANIONS)]
 
 
 def _chosen(home: Home, backup: Path | None) -> Path:
@@ -77,11 +89,25 @@ def _chosen(home: Home, backup: Path | None) -> Path:
     return backup
 
 
-def _check(copy: Path, backup: Path) -> None:
-    fault = fault_of(copy)
+def _copy(backup: Path, temporary: Path) -> None:
+    """SQLite copies, not the system: what lies in a log beside the backup belongs to it."""
+    try:
+        with closing(read_copy(backup)) as reading:
+            copy_database(reading, temporary)
+        fault = fault_of(temporary)
+    except sqlite3.Error as error:
+        fault = str(error)
     if fault is not None:
-        raise CatalogError(f"The backup is damaged or no backup ({fault}). Nothing was changed.", path=backup)
-    with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro&immutable=1", uri=True)) as conn:
+        log = backup.with_name(backup.name + COMPANIONS[0])
+        raise CatalogError(
+            f"The backup is damaged or no backup ({fault}). Nothing was changed.",
+            path=backup,
+            advice=f"Where it cannot be opened together with {log.name}: copy both into a folder of yours, and name "
+            "that copy."
+            if log.exists()
+            else "",
+        )
+    with closing(read_copy(temporary)) as conn:
         if is_newer(Database(conn, execute_plugins=False)):
             raise CatalogError(
                 "The backup was written by a newer keeprate.",
@@ -90,19 +116,28 @@ def _check(copy: Path, backup: Path) -> None:
             )
 
 
-def _set_aside(home: Home) -> Path:
-    """Put the catalog's three files into a folder. Until it is replaced, the catalog itself keeps its place, too.
+def _set_aside(catalog: Path, files: Sequence[Path]) -> Path:
+    """Put `files`, the catalog and what is beside it, into a folder. Until it is replaced, it keeps its place, too.
 
     Otherwise a command that opens it right now would begin a new one.
     """
-    catalog = home.catalog_file
-    folder = catalog.with_name(f"catalog-replaced-{datetime.now():%Y-%m-%dT%H%M%S}")
-    folder.mkdir()
-    try:
-        os.link(catalog, folder / catalog.name)
-    except OSError:  # no hard links here (FAT and its kin)
-        shutil.copyfile(catalog, folder / catalog.name)
-    for ending in _COMPANIONS:
-        with contextlib.suppress(FileNotFoundError):
-            catalog.with_name(catalog.name + ending).rename(folder / (catalog.name + ending))
+    folder = _new_folder(catalog.with_name(f"catalog-replaced-{datetime.now():%Y-%m-%dT%H%M%S}"))
+    for file in files:
+        if file != catalog:
+            with contextlib.suppress(FileNotFoundError):
+                file.rename(folder / file.name)
+            continue
+        try:
+            os.link(file, folder / file.name)
+        except OSError:  # no hard links here (FAT and its kin)
+            shutil.copyfile(file, folder / file.name)
     return folder
+
+
+def _new_folder(wanted: Path) -> Path:
+    """`wanted`, or where something stands already, the same with a number."""
+    for name in (wanted, *(wanted.with_name(f"{wanted.name}-{number}") for number in range(2, 100))):
+        with contextlib.suppress(FileExistsError):
+            name.mkdir(mode=0o700)
+            return name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(wanted))
