@@ -9,7 +9,7 @@ from keeprate.catalog import Catalog, open_catalog
 from keeprate.config.models import Config, LibraryConfig
 from keeprate.config.workspace import config_of
 from keeprate.errors import UsageError
-from keeprate.paths import Home
+from keeprate.paths import Home, close_to_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +104,6 @@ def open_session(home: Home, reporter: Reporter | None = None) -> Session:
         ConfigError: the config makes no sense.
         CatalogError: the catalog cannot be opened.
     """
-    return Session(home, config_of(home), open_catalog(home.catalog_file), reporter or Reporter())
+    config = config_of(home)
+    close_to_others(home)
+    return Session(home, config, open_catalog(home.catalog_file), reporter or Reporter())
