@@ -62,6 +62,11 @@ def test_with_a_daemon_it_is_told() -> None:
     assert [one[:2] for one in asked[4:]] == [("run_job", "backup"), ("run_job", "retrain")]
 
 
+def test_jobs_alone_is_the_list() -> None:
+    assert keeprate("jobs") == keeprate("jobs", "list")
+    assert [one["name"] for one in answer("jobs")] == list(JOB_TITLES)
+
+
 def test_what_needs_a_daemon_says_so() -> None:
     for arguments, advice in ((["retrain"], "`keeprate train`"), (["jobs", "run", "backup"], "`keeprate sync`")):
         done = run(*arguments)
@@ -78,6 +83,7 @@ def test_what_needs_a_daemon_says_so() -> None:
         (["jobs", "run", "dancing"], "There is no job called 'dancing'."),
         (["pause", "--for", "soon"], "'soon' is no period"),
         (["pause", "--for", "0s"], "'0s' is no period"),
+        (["jobs", "--json", "list"], "--json goes behind the command."),
         (["logs", "--since", "soon"], "'soon' is no time."),
     ],
 )

@@ -28,7 +28,7 @@ WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is
 LONGEST_PAUSE_S = 3650 * 86400.0
 WITHOUT_DAEMON = " No daemon runs now; it is noted for when one does."
 
-jobs_app = typer.Typer(help="What the daemon does by itself, and when.", no_args_is_help=True)
+jobs_app = typer.Typer(help="What the daemon does by itself, and when.")
 
 
 def register(app: typer.Typer) -> None:
@@ -66,8 +66,19 @@ def resume(job: JobArgument = None) -> None:
 
 
 def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:
-    """Have the daemon learn from what you said since, now."""
+    """Have the daemon learn from what you said since, now: every head that has something new to learn."""
     _run("retrain", wait=wait, as_json=as_json, instead="`keeprate train` learns without it.")
+
+
+@jobs_app.callback(invoke_without_command=True)
+def jobs(context: typer.Context, as_json: JsonOption = False) -> None:
+    """What the daemon does by itself, and when; without a command, the list."""
+    if context.invoked_subcommand is None:
+        list_jobs(as_json)
+    elif as_json:
+        raise UsageError(
+            "--json goes behind the command.", advice=f"`keeprate jobs {context.invoked_subcommand} --json`."
+        )
 
 
 @jobs_app.command("list")
