@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from keeprate import plugin_api
 from keeprate.catalog import files, journal
 from keeprate.catalog.files import SeenFile
 from keeprate.catalog.journal import Entry
-from keeprate.errors import DiskFullError
+from keeprate.errors import DiskFullError, KeeprateError
 from keeprate.plugin_api import MarkRefusedError, PhotoManager
 from keeprate.steps.marks.journalling import (
     BATCH,
@@ -22,7 +23,7 @@ from keeprate.steps.marks.journalling import (
     photos_as_scanned,
     settle_planned,
 )
-from keeprate.steps.photos.scanning import offline_roots
+from keeprate.steps.photos.scanning import offline_roots, scan_library
 from keeprate.steps.session import Progress, Session
 from keeprate.steps.tasks import PlannedMark, UndoOutcome, UndoTask
 
@@ -41,6 +42,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     entries = journal.standing(session.catalog, run_id=task.run)
     if task.dry_run:
         return UndoOutcome(planned=tuple(_mark(entry, "would be taken back") for entry in entries))
+    _look_where_photos_lie(session)
     places = _Places()
     managers: dict[tuple[str, str], PhotoManager | None] = {}
     away = offline_roots(session)
@@ -70,6 +72,16 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
     taken.write_down()
     return places.told()
+
+
+def _look_where_photos_lie(session: Session) -> None:
+    """A mark moves with its photo, and is found where the catalog knows that to lie: also if that was a moment ago.
+
+    Else the place would count as gone, and the mark stay for ever.
+    """
+    for library in session.config.library:
+        with contextlib.suppress(KeeprateError):  # what is wrong with the config must not keep marks where they are
+            scan_library(session, library)
 
 
 @dataclass(slots=True)
