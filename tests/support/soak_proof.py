@@ -102,8 +102,8 @@ def harm(world: World, *, undone: bool) -> Iterator[str]:
         lost = [comment for comment in lying.comments if comment not in data]
         if lost:
             yield f"{path} has lost the edits {lost}"
-        # undo knows what stood in a file before keeprate came; what a person copied was marked when that came to be
-        if undone and not lying.comments and path in world.files and data not in (lying.photo.original, lying.as_made):
+        alone = not (lying.comments or lying.photo.copied) and path in world.files
+        if undone and alone and data != lying.photo.original:
             yield f"{path} is not as it was ({len(data)} bytes, not {len(lying.photo.original)})"
 
 

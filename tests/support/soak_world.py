@@ -48,6 +48,8 @@ class Photo:
     said: set[str | None] = field(default_factory=lambda: {None})
     """Every bucket that it ever was in; a photo that is gone may still carry any of them."""
     stars: int | None = None
+    copied: bool = False
+    """There are or were several files of it. What a person copies may be marked already: undo does not know that."""
     thrown_away: bool = False
     """It lies in the trash, and no file of it anywhere else."""
 
@@ -57,8 +59,6 @@ class Lying:
     """A file in a library as the person left it."""
 
     photo: Photo
-    as_made: bytes
-    """The whole file at first: the photo as it came, or for a copy what the other file was then, marks and all."""
     comments: list[bytes] = field(default_factory=list)
     """Edits of its metadata that must still be there at the end."""
 
@@ -155,7 +155,7 @@ class World:
         path.write_bytes(photo.original)
         photo.key = content_key(path)
         self.photos[photo.key] = photo
-        self._note(path, Lying(photo, photo.original))
+        self._note(path, Lying(photo))
 
     def _note(self, path: Path, lying: Lying) -> None:
         self.files[path] = lying
@@ -200,7 +200,8 @@ class World:
         to = folder / self._name()
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to)
-        self._note(to, Lying(self.files[path].photo, to.read_bytes(), list(self.files[path].comments)))
+        self.files[path].photo.copied = True
+        self._note(to, Lying(self.files[path].photo, list(self.files[path].comments)))
         return f"{path} → {to}"
 
     def _new(self) -> str | None:
@@ -300,7 +301,7 @@ class World:
             file.write(photo.original[len(photo.original) // 2 :])
         photo.key = content_key(path)
         self.photos[photo.key] = photo
-        self._note(path, Lying(photo, photo.original))
+        self._note(path, Lying(photo))
         return str(path)
 
     def _move_folder(self) -> str | None:
