@@ -223,6 +223,9 @@ def test_sighup_brings_a_new_library_and_a_mistake_changes_nothing(library: Path
         assert "watching2 is not a setting" in live().attention[0]
         assert live().state == "attention"
         write_photos(other, range(41, 42))
+        wait_until(lambda: embedded() == 13, 30, what="the worker goes by what is in force")
+        assert [one["name"] for one in answer("status")["libraries"]] == ["Photos", "other"]
+        assert len(live().attention) == 1
         config.write_text(good)
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: live().attention == (), 20)
@@ -231,6 +234,25 @@ def test_sighup_brings_a_new_library_and_a_mistake_changes_nothing(library: Path
         write_photos(library / "new", range(60, 61))
         wait_until(lambda: answer("status")["libraries"][0]["photos"] == 9, 30)
         assert [one["name"] for one in answer("status")["libraries"]] == ["Photos"]
+
+
+def test_one_that_cannot_be_reached_obeys_pauses_all_the_same_and_comes_back(library: Path, tmp_path: Path) -> None:
+    view = library.with_name("Photos by score")
+    with daemon(tmp_path / "log"):
+        settle()
+        shutil.rmtree(locate_home().runtime_dir)
+        assert DaemonClient.connect(locate_home()) is None
+        keeprate("pause", "write")
+        for number in range(8):
+            shutil.move(library / "inbox" / f"IMG_{number:04d}.jpg", library / ("delete" if number % 2 else "keep"))
+        assert job("write").state == "paused", "it is there again at the first round"
+        wait_until(lambda: job("retrain").last_outcome != "", 60)
+        write_photos(library / "inbox", range(20, 24))
+        wait_until(lambda: len(answer("list")) == 4, 60)
+        settle()
+        assert not view.exists()
+        keeprate("resume", "write")
+        wait_until(view.exists, 60)
 
 
 def test_it_ends_in_time_while_a_command_holds_the_lock(library: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from keeprate.catalog import jobs
+from keeprate.catalog import jobs, open_catalog
 from keeprate.catalog.jobs import ALL
 from keeprate.service.pauses import Pause, Pauses
 from keeprate.steps.session import Session
@@ -92,3 +92,26 @@ def test_a_pause_is_over_after_a_night_of_sleep(session: Session) -> None:
     clocks.leap(8 * 3600)
     pauses.clock_leapt(8 * 3600)
     assert pauses.of(ALL) is None
+
+
+def test_what_others_note_in_the_catalog_is_seen_at_a_look(session: Session) -> None:
+    pauses = Pauses(session.home, SetClocks())
+    pauses.look(session.catalog)
+    with open_catalog(session.home.catalog_file) as theirs:
+        jobs.record_pause(theirs, "write", paused=True)
+        assert pauses.look(session.catalog)
+        assert pauses.holds("write") == Pause(None)
+        jobs.record_run(theirs, "embed", started_at=1, finished_at=2, outcome="", failed=False)
+        assert not pauses.look(session.catalog), "that is no pause"
+        jobs.record_pause(theirs, "write", paused=False)
+        assert pauses.look(session.catalog)
+    assert pauses.holds("write") is None
+
+
+def test_a_catalog_that_cannot_be_read_changes_no_pause(session: Session) -> None:
+    pauses = Pauses(session.home, SetClocks())
+    jobs.record_pause(session.catalog, "write", paused=True)
+    pauses.look(session.catalog)
+    session.catalog.close()
+    assert not pauses.look(session.catalog)
+    assert pauses.holds("write") == Pause(None)

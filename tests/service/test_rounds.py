@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from keeprate.catalog import jobs as job_records
+from keeprate.catalog import open_catalog
 from keeprate.catalog.jobs import ALL
 from keeprate.config.durations import parse_duration
 from keeprate.config.models import JobsConfig
@@ -217,6 +218,18 @@ def test_a_pause_cuts_the_step_that_runs(world: World) -> None:
     world.jobs["write"].during = lambda: None
     world.do()
     assert world.jobs["write"].work == 0
+
+
+def test_a_pause_that_somebody_notes_in_the_catalog_holds_for_the_next_job(world: World) -> None:
+    def note() -> None:
+        with open_catalog(world.desk.session.home.catalog_file) as theirs:
+            job_records.record_pause(theirs, "write", paused=True)
+
+    world.jobs["score"].work = world.jobs["write"].work = 1
+    world.jobs["score"].during = note
+    world.do()
+    assert world.done() == ["score"]
+    assert world.rounds.board.job("write").state == "paused"
 
 
 def test_a_job_that_fails_keeps_no_other_from_working_and_is_tried_again_ever_later(world: World) -> None:

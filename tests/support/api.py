@@ -16,6 +16,8 @@ from typing import Any
 from keeprate import __version__
 from keeprate.api.client import _UnixConnection
 from keeprate.api.server import ApiServer, Extension
+from keeprate.config.models import Config
+from keeprate.config.workspace import config_of
 from keeprate.errors import UsageError
 from keeprate.paths import Home, locate_home
 from keeprate.service.control import JOB_TITLES, JobStatus, Live
@@ -32,6 +34,7 @@ class NotingControl:
     """A `Control` whose jobs never run."""
 
     events: Events = field(default_factory=Events)
+    config: Config = field(default_factory=lambda: config_of(locate_home()))
     asked: list[tuple[object, ...]] = field(default_factory=list)
     """What was asked for, in order: the method's name and its arguments."""
     said: Live = field(
@@ -84,7 +87,7 @@ class Serving:
 def serving(home: Home | None = None, extend: Sequence[Extension] = ()) -> Iterator[Serving]:
     """A server for `home` (default: that of the environment), holding the daemon's lock as the daemon does."""
     home = home or locate_home()
-    control = NotingControl()
+    control = NotingControl(config=config_of(home))
     with hold_lock(home.daemon_lock_file):
         server = ApiServer(home, control, extend=extend)
         server.start()

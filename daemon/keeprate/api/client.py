@@ -19,8 +19,9 @@ from urllib.parse import quote, urlencode
 
 from keeprate import __version__
 from keeprate.api.sessions import OPEN_S
-from keeprate.errors import BusyError, DaemonNotRunningError, KeeprateError, UsageError
+from keeprate.errors import BusyError, CatalogError, ConfigError, DaemonNotRunningError, KeeprateError, UsageError
 from keeprate.paths import Home
+from keeprate.service.door import found_socket
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -35,6 +36,9 @@ CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 20.0
 SILENCE_S = 60.0
 """The stream of events says something every 15 seconds; silence for longer means that the daemon hangs."""
+
+_ERRORS = {one.slug: one for one in (UsageError, BusyError, ConfigError, CatalogError)} | {"not-found": UsageError}
+"""By the kind that the daemon tells, those that commands tell apart or end with another code for."""
 
 T = TypeVar("T")
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
@@ -126,7 +130,7 @@ class DaemonClient:
         Raises:
             DaemonNotRunningError: the daemon has ended.
         """
-        connection = _UnixConnection(self._home.socket_file, SILENCE_S)
+        connection = _UnixConnection(found_socket(self._home), SILENCE_S)
         self._streams.add(connection)
         try:
             response = self._sent(connection, "GET", "/events", None, after)
@@ -163,7 +167,7 @@ class DaemonClient:
             DaemonNotRunningError: nobody answers.
             KeeprateError: the daemon refuses; UsageError and BusyError if that is why.
         """
-        connection = _UnixConnection(self._home.socket_file, timeout_s)
+        connection = _UnixConnection(found_socket(self._home), timeout_s)
         try:
             return json.loads(self._sent(connection, method, address, body).read())
         except (OSError, HTTPException, ValueError) as error:
@@ -197,7 +201,7 @@ class DaemonClient:
                 return UsageError("The daemon knows nothing of that name.")
             return self._misunderstanding()
         path = problem.get("path")
-        found = {"usage": UsageError, "not-found": UsageError, "busy": BusyError}.get(kind, KeeprateError)
+        found = _ERRORS.get(kind, KeeprateError)
         return found(what, advice=advice, path=None if path is None else Path(str(path)))
 
     def _built(self, kind: type[T], answer: Any) -> T:

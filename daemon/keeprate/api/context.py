@@ -39,7 +39,7 @@ class Context:
         What is named in the request and does not exist is a `NotFoundError`.
         """
         try:
-            with open_session(self.home) as session:
+            with open_session(self.home, config=self.control.config) as session:
                 yield session
         except UsageError as error:
             if type(error) is not UsageError:

@@ -21,7 +21,6 @@ from keeprate.api.sessions import Sessions
 from keeprate.api.sockets import BACKLOG, LOOPBACK, open_unix_socket, open_web_socket
 from keeprate.api.streaming import Streams
 from keeprate.api.token import token
-from keeprate.config.workspace import config_of
 from keeprate.errors import KeeprateError
 from keeprate.paths import Home
 from keeprate.service.control import Control
@@ -44,12 +43,12 @@ ACCEPTING_STEPS = 4
 class ApiServer:
     """Serves the api of one daemon: on the unix socket always, on 127.0.0.1 if the config wants the page.
 
-    The config is read when it is made: `[api]` counts from the next start of the daemon.
+    Of the config it takes what is in force when it is made: `[api]` counts from the next start of the daemon.
     """
 
     def __init__(self, home: Home, control: Control, *, extend: Iterable[Extension] = ()) -> None:
         self._home, self._control, self._extend = home, control, tuple(extend)
-        self._config = config_of(home).api
+        self._config = control.config.api
         self._inode: int | None = None
         self._thread: threading.Thread | None = None
         self._server: _Server | None = None

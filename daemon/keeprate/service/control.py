@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from keeprate.config.models import Config
 from keeprate.service.events import Events
 from keeprate.steps.session import Progress
 
@@ -90,6 +91,10 @@ class Control(Protocol):
 
     @property
     def events(self) -> Events: ...
+
+    @property
+    def config(self) -> Config:
+        """The settings that are in force; those in the file may be others until `reload`."""
 
     def live(self) -> Live: ...
 

@@ -14,12 +14,12 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from keeprate.errors import CatalogError
 from keeprate.paths import Home
 from keeprate.service.clocks import MachineClocks
 from keeprate.service.control import Control
+from keeprate.service.door import Door, Server
 from keeprate.service.engine import Engine
 from keeprate.service.notify import Notifier
 from keeprate.service.pulse import Pulse
@@ -33,15 +33,6 @@ POINTLESS = 2
 """What `keeprate run` ends with where starting again would not help: systemd then leaves it (decision 0091)."""
 
 log = logging.getLogger("keeprate")
-
-
-class Server(Protocol):
-    """How other programs reach the daemon."""
-
-    def start(self) -> None:
-        """Returns when it listens; may raise a KeeprateError."""
-
-    def stop(self) -> None: ...
 
 
 def run_daemon(home: Home, *, serve: Callable[[Home, Control], Server] | None = None) -> None:
@@ -59,21 +50,21 @@ def run_daemon(home: Home, *, serve: Callable[[Home, Control], Server] | None = 
     with hold_lock(home.daemon_lock_file), _opened(home) as session:
         session.libraries()
         check_marks(session.config)
-        engine = Engine(session, notifier=notifier)
+        door = Door(home, serve)
+        engine = Engine(session, notifier=notifier, before_work=lambda: door.check(engine))
         ended = threading.Event()
         try:
             with _signals(engine, ended):
-                _work(engine, notifier, None if serve is None else serve(home, engine))
+                _work(engine, notifier, door)
         finally:
             ended.set()
 
 
-def _work(engine: Engine, notifier: Notifier, server: Server | None) -> None:
+def _work(engine: Engine, notifier: Notifier, door: Door) -> None:
     pulse = Pulse(engine, notifier, MachineClocks())
     engine.events.tell("daemon.started", f"keeprate has started (process {os.getpid()}).", pid=os.getpid())
     try:
-        if server is not None:
-            server.start()
+        door.open(engine)
         pulse.start()
         engine.start()
         notifier.ready()
@@ -84,8 +75,7 @@ def _work(engine: Engine, notifier: Notifier, server: Server | None) -> None:
         engine.events.tell("daemon.stopping", "keeprate stops.")
         engine.close()
         pulse.stop()
-        if server is not None:
-            server.stop()
+        door.close()
 
 
 @contextlib.contextmanager

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from keeprate.catalog.jobs import ALL
+from keeprate.config.models import Config
 from keeprate.errors import BusyError, KeeprateError, UsageError
 from keeprate.service.board import Board
 from keeprate.service.clocks import Clocks, MachineClocks
@@ -51,7 +53,10 @@ class Engine:
         events: Events | None = None,
         clocks: Clocks | None = None,
         notifier: Notifier | None = None,
+        before_work: Callable[[], object] = lambda: None,
     ) -> None:
+        """`before_work` is called in the engine's thread whenever it wakes up: to look after what is beside it."""
+        self._before_work = before_work
         self._events = events or Events()
         self._clocks = clocks or MachineClocks()
         # SimpleQueue: nothing that is put can wait for a lock
@@ -66,7 +71,7 @@ class Engine:
         self._resting = False
         self._stand_back_until = 0.0
         self._asked_to_make_way = threading.Event()
-        self._worker = WorkerClient(background=True, tell=self._events.tell)
+        self._worker = WorkerClient(background=True, config=lambda: self.config, tell=self._events.tell)
         session = Session(
             session.home, session.config, session.catalog, Reporter(self._take_progress, self._is_cancelled)
         )
@@ -79,6 +84,10 @@ class Engine:
     @property
     def events(self) -> Events:
         return self._events
+
+    @property
+    def config(self) -> Config:
+        return self._desk.session.config
 
     def live(self) -> Live:
         pid = self._worker.pid
@@ -287,6 +296,11 @@ class Engine:
     def _work(self) -> None:
         """Everything that is due, under the work lock: held while there is work, and no longer."""
         self._asked_to_make_way.clear()
+        self._before_work()
+        if self._pauses.look(self._desk.session.catalog):
+            self._board.pauses_changed()
+            self._rounds.catch_up()
+            self._rounds.set_timers()
         due_at = self._rounds.next_work_at()
         now = self._clocks.steady()
         if due_at is not None and due_at <= now and self._stand_back_until <= now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -35,6 +36,20 @@ class Pauses:
         self._saving = threading.Lock()
         self._pauses: dict[str, Pause] = {}
         self._unsaved: set[str] = set()
+        self._seen_version: int | None = None
+
+    def look(self, catalog: Catalog) -> bool:
+        """Whether others have changed something: who cannot reach the daemon notes a pause in the catalog.
+
+        Costs next to nothing where only `catalog`'s own connection has written since; asked before anything begins.
+        """
+        before = self._pauses
+        with contextlib.suppress(sqlite3.Error):  # it is damaged: then nothing new is known
+            (version,) = catalog.conn.execute("PRAGMA data_version").fetchone()
+            if version != self._seen_version:
+                self.read(catalog)
+                self._seen_version = version
+        return self._pauses != before
 
     def read(self, catalog: Catalog) -> None:
         """Take in what the catalog says: a command may have paused something, with or without a daemon."""

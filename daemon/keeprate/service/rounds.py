@@ -162,6 +162,8 @@ class Rounds:
             if self._desk.session.reporter.cancelled():
                 self._catch_up |= catching_up
                 return
+            if self._pauses.look(self._desk.session.catalog):
+                self.board.pauses_changed()
             with self._asked_lock:
                 asked = self._asked.pop(job.name, None)
             done = None

@@ -97,13 +97,13 @@ class Session:
         return {name: heads[name]}
 
 
-def open_session(home: Home, reporter: Reporter | None = None) -> Session:
-    """Read the config and open the catalog of `home`.
+def open_session(home: Home, reporter: Reporter | None = None, *, config: Config | None = None) -> Session:
+    """Open the catalog of `home`, with the `config` that is in force (None: the one that its file says).
 
     Raises:
         ConfigError: the config makes no sense.
         CatalogError: the catalog cannot be opened.
     """
-    config = config_of(home)
+    config = config or config_of(home)
     close_to_others(home)
     return Session(home, config, open_catalog(home.catalog_file), reporter or Reporter())

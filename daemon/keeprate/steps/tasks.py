@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
+
+from keeprate.config.models import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +292,19 @@ def outcome_from(kind: str, values: dict[str, Any]) -> Outcome:
 
 def to_values(value: Task | Outcome) -> dict[str, Any]:
     return asdict(value)
+
+
+def packed(config: Config | None) -> str | None:
+    """Settings as part of a JSON line. Pickled: a workspace's may hold what no config file could say."""
+    return None if config is None else base64.b64encode(pickle.dumps(config)).decode("ascii")
+
+
+def unpacked(settings: str | None) -> Config | None:
+    """What `packed` has made."""
+    if settings is None:
+        return None
+    config: Config = pickle.loads(base64.b64decode(settings))  # noqa: S301 (from our parent, who may do what we may)
+    return config
 
 
 def _build(type_: type[Any], values: dict[str, Any]) -> Any:

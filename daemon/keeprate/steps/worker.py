@@ -5,6 +5,9 @@
 It ends when its input does: with its parent, at the latest; on Linux the kernel sees to it, for one that hangs in a
 library hears nothing. Everything else that is printed goes to stderr.
 
+The daemon sends the settings that are in force with each task: what stands in the config file by now may make no sense,
+or may not have been taken up yet.
+
 A task may ask for restraint (`background`): fewer threads and pauses between batches keep the process below
 `[jobs] max_cpu`. One that has grown above `[jobs] worker_memory` says so with its answer, and cuts a task short that
 another process can go on with.
@@ -44,6 +47,7 @@ from keeprate.steps.tasks import (
     WriteTask,
     task_from,
     to_values,
+    unpacked,
 )
 
 NICENESS = 10
@@ -205,7 +209,7 @@ def _do(message: dict[str, Any], channel: _Channel, memory: MemoryLimit | None) 
     background = bool(message.get("background"))
     if background:
         _yield_the_disk()
-    with open_session(locate_home()) as session:
+    with open_session(locate_home(), config=unpacked(message.get("config"))) as session:
         jobs, embedding = session.config.jobs, session.config.embedding
         memory = memory or MemoryLimit(jobs.worker_memory)
         pacer = Pacer(jobs.max_cpu if background and isinstance(task, PACED) else 100)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keeprate import errors
+from keeprate.config.models import Config
 from keeprate.errors import KeeprateError
 from keeprate.paths import WORKSPACE_VARIABLES, expanded
 from keeprate.steps.memory import resident_bytes
@@ -26,6 +27,7 @@ from keeprate.steps.tasks import (
     UndoTask,
     WriteTask,
     outcome_from,
+    packed,
     task_kind,
     to_values,
     together,
@@ -80,11 +82,24 @@ class WorkerClient:
     """
 
     def __init__(
-        self, command: Sequence[str] = COMMAND, *, background: bool = False, tell: Tell = lambda _name, _sentence: None
+        self,
+        command: Sequence[str] = COMMAND,
+        *,
+        background: bool = False,
+        config: Callable[[], Config | None] = lambda: None,
+        tell: Tell = lambda _name, _sentence: None,
     ) -> None:
-        """`background`: nobody waits for it, so that `[jobs] max_cpu` holds."""
+        """Of the worker that will be.
+
+        Args:
+            command: what starts it.
+            background: nobody waits for it, so that `[jobs] max_cpu` holds.
+            config: gives the settings that are in force; None: what the config file says by then.
+            tell: hears what becomes of it.
+        """
         self._command = command
         self._background = background
+        self._config = config
         self._tell = tell
         self._device = ""
         self._process: subprocess.Popen[str] | None = None
@@ -155,7 +170,8 @@ class WorkerClient:
         watcher = threading.Thread(target=self._watch, args=(reporter, finished, hangs), daemon=True)
         watcher.start()
         try:
-            self._send({"type": kind, "task": to_values(task), "background": self._background})
+            config = packed(self._config())
+            self._send({"type": kind, "task": to_values(task), "background": self._background, "config": config})
             assert process.stdout is not None  # noqa: S101 (we opened it as a pipe)
             for line in process.stdout:
                 self._ticks_silent = 0
