@@ -56,6 +56,7 @@ def decided(
     place: Label | None = None,
     present: bool = True,
     unsure: bool = False,
+    besides: str | None = None,
 ) -> Decision:
     before = SaidBefore(
         taken={} if taken == "unseen" else {"a": taken},
@@ -63,6 +64,7 @@ def decided(
         places={} if place is None else {"a": place},
         present={"a"} if present else (),
         unsure={"a"} if unsure else (),
+        besides={"a": besides} if besides else {},
     )
     return decide("keep", votes, before, 100.0)
 
@@ -102,6 +104,12 @@ def test_a_later_move_stands_until_the_marks_change() -> None:
 def test_what_was_said_already_is_not_said_twice() -> None:
     said = decided(vote("delete", born=False), labels=(MOVED,))
     assert (told(said), said.taken) == ([], {"a": "delete"})
+
+
+def test_what_the_place_says_already_is_said_if_the_opposite_would_return() -> None:
+    """The page said “keep”, the photo was moved into `delete/`: stars that mean “delete” end the former."""
+    assert told(decided(vote("delete"), taken=None, labels=(MOVED,), besides="keep")) == [DELETE]
+    assert told(decided(vote("delete"), taken=None, labels=(MOVED,), besides="delete")) == []
 
 
 def test_marks_taken_away_take_back_their_own_label_only() -> None:

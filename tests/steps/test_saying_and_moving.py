@@ -54,7 +54,7 @@ def moved(session: Session, photo: Path, folder: Path) -> Path:
 
 def standing(session: Session) -> tuple[str | None, str] | None:
     label = labels.current(session.catalog, "keep").get(key_of(session))
-    return label and (label.bucket, label.source)
+    return None if label is None else (label.bucket, label.source)
 
 
 def history(session: Session) -> list[tuple[str | None, str]]:
