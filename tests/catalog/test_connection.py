@@ -11,6 +11,7 @@ import pytest
 from keeprate.catalog import open_catalog
 from keeprate.catalog.connection import translated
 from keeprate.errors import CatalogError, DiskFullError
+from support.small_disks import small_disk
 
 
 def test_opening_twice_finds_the_same_tables(tmp_path: Path) -> None:
@@ -46,6 +47,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogError, match="cannot be made"):
         open_catalog(tmp_path / "file" / "catalog.db")
+
+
+def test_one_that_can_only_be_read(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as small:
+        open_catalog(small / "catalog.db").close()
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        with pytest.raises(CatalogError, match="cannot be opened for writing") as caught:
+            open_catalog(small / "catalog.db")
+        assert "mount their disk" in caught.value.advice
+    also = translated(sqlite3.OperationalError("attempt to write a readonly database"), tmp_path)
+    assert (also.what, also.advice) == (caught.value.what, caught.value.advice)
 
 
 def test_a_full_disk_has_its_own_error() -> None:

@@ -208,6 +208,23 @@ def test_many_processes_may_open_an_old_one_at_once(tmp_path: Path) -> None:
     assert [copy.name for copy in (tmp_path / "backups").iterdir()] == ["catalog-before-3.db"]
 
 
+def test_the_first_copy_stays_and_there_are_never_more_than_two(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    for photos in (3, 2, 1):
+        path.unlink(missing_ok=True)
+        restore(DUMPS[0], path)
+        with closing(sqlite3.connect(path)) as conn:
+            rows = [(f"k{number}",) for number in range(photos)]
+            conn.executemany("INSERT INTO photos (content_key, first_seen, first_folder) VALUES (?, 0, '')", rows)
+            conn.commit()
+        open_catalog(path).close()
+    found = {}
+    for copy in (tmp_path / "backups").iterdir():
+        with closing(sqlite3.connect(copy)) as conn:
+            found[copy.name] = conn.execute("SELECT count(*) FROM photos WHERE first_folder = ''").fetchone()[0]
+    assert found == {"catalog-before-3.db": 3, "catalog-before-3-again.db": 1}
+
+
 def test_a_damaged_one_is_not_migrated(tmp_path: Path) -> None:
     path = restore(DUMPS[-2], tmp_path / "catalog.db")
     damage(path)

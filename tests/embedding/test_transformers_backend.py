@@ -245,6 +245,7 @@ def test_a_damaged_folder_is_a_model_error(
     ("path", "said"),
     [
         ("/nonexistent/model", "there is no model folder"),
+        ("/" + "x" * 300, "cannot be read: File name too long"),
         ("./nonexistent", "there is no model folder"),
         ("a/b/c", "there is no model folder"),
         ("white space", "there is no model folder"),

@@ -184,8 +184,17 @@ def _require_libraries() -> None:
 def _locate(path: str) -> str:
     """A local folder made absolute, or a hub id as it is."""
     folder = expanded(path)
-    if path and folder.is_dir():
-        if not (folder / "config.json").is_file():
+    try:
+        is_folder = bool(path) and folder.is_dir()
+        is_model = is_folder and (folder / "config.json").is_file()
+    except OSError as error:  # such as a folder that we may not enter
+        raise ModelError(
+            f"the model folder {path!r} cannot be read: {error.strerror or error}",
+            advice="Look at the permissions of the folder and of those above it.",
+            path=folder,
+        ) from error
+    if is_folder:
+        if not is_model:
             raise ModelError(
                 f"the folder {folder} holds no model: there is no config.json in it",
                 advice="Name the folder that save_pretrained() wrote.",

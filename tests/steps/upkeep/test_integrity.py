@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keeprate.catalog import journal, models, runs
+from keeprate.catalog.copying import in_a_line
 from keeprate.catalog.journal import Planned
 from keeprate.paths import locate_home
 from keeprate.steps.session import Reporter, Session, open_session
@@ -50,6 +51,15 @@ def test_damage_names_the_latest_good_backup(session: Session, quick: bool) -> N
     assert not outcome.ok
     assert outcome.sentence.startswith("The catalog is damaged")
     assert str(good) in outcome.findings[0]
+    assert "***" not in outcome.findings[0]
+    assert outcome.findings[0].isprintable(), "one line"
+
+
+def test_what_sqlite_says_becomes_part_of_a_sentence() -> None:
+    said = "*** in database main ***\nOn tree page 87 cell 3: out of order.\nPage 9: never used"
+    assert in_a_line([said, "row 7 missing from index x"]) == "On tree page 87 cell 3: out of order, and 2 more"
+    assert in_a_line(["ok"]) == "ok"
+    assert in_a_line(["*** in database main ***"]) == "no more is known"
 
 
 def test_damage_without_a_backup(session: Session) -> None:
