@@ -18,7 +18,7 @@ import pytest
 
 from keeprate.cli import log_output
 from keeprate.cli.log_lines import LogFormat, read_line
-from keeprate.cli.log_output import is_journal, set_up_log
+from keeprate.cli.log_output import is_journal, note_file, set_up_log
 from keeprate.cli.logs import journal_line
 from keeprate.errors import KeeprateError
 from keeprate.paths import locate_home
@@ -167,6 +167,52 @@ def test_where_nothing_was_kept() -> None:
     assert "Nothing has been kept" in done.err
     with hold_lock(locate_home().daemon_lock_file):
         assert "writes to the terminal" in run("logs").err
+
+
+def test_the_log_is_that_of_the_daemon_that_runs(tmp_path: Path) -> None:
+    home = locate_home()
+    home.log_file.parent.mkdir(parents=True, exist_ok=True)
+    home.log_file.write_text("2026-11-20T10:00:00+00:00 info of another daemon\n")
+    mine = tmp_path / os.fsdecode(b"m\xefne.log")
+    mine.write_text("2026-11-21T10:00:00+00:00 info of this one\n")
+    assert "of another daemon" in keeprate("logs")
+    note_file(home, mine)
+    assert [line["sentence"] for line in map(json.loads, keeprate("logs", "--json").splitlines())] == ["of this one"]
+    note_file(home, None)
+    assert "of another daemon" in keeprate("logs"), "no daemon runs: the last that kept a log"
+    with hold_lock(home.daemon_lock_file):
+        done = run("logs")
+    assert (done.code, done.out) == (1, "")
+    assert "writes to the terminal" in done.err
+
+
+def test_a_daemon_notes_its_log_and_why_it_cannot_begin(tmp_path: Path) -> None:
+    home = locate_home()
+    home.config_file.parent.mkdir(parents=True, exist_ok=True)
+    home.config_file.write_text("[watchin]\n")
+    with (tmp_path / "stream").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        journal = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        command = [*COMMAND, "run", "--log-file", str(tmp_path / "mine.log")]
+        assert subprocess.run(command, stderr=stream, env=journal, check=False).returncode == 2
+        stream.seek(0)
+        (line,) = stream.read().splitlines()
+    assert line.startswith("<3>"), "an error, in one line"
+    assert "watchin" in line
+    assert line.endswith(" [daemon.failed reason=config]")
+    (told,) = keeprate("logs", "--json").splitlines()
+    assert (json.loads(told)["event"], json.loads(told)["level"]) == ("daemon.failed", "error")
+    assert not home.log_file.exists()
+
+
+def test_a_second_daemon_writes_nothing() -> None:
+    home = locate_home()
+    with hold_lock(home.daemon_lock_file):
+        done = run("run")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"keeprate: A daemon is at work here already (process {os.getpid()}).")
+    assert "Wait" not in done.err, "a daemon is never done"
+    assert [one.name for one in home.state_dir.iterdir()] == ["daemon.lock"]
 
 
 def test_entries_of_the_journal_are_understood() -> None:

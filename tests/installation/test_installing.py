@@ -17,20 +17,21 @@ from keeprate.paths import locate_home
 from support.commands import run
 
 
-def test_without_a_service_manager_it_says_what_would_have_been(home: Path) -> None:
+def test_without_a_service_manager_it_says_why(home: Path) -> None:
     done = run("service", "install", "--no-tray")
-    assert done.code == 1
-    assert "Nothing was installed." in done.out
-    assert "\nExecStart=" in done.out
-    assert "systemctl --user enable" in done.out
+    assert (done.code, done.out) == (1, ""), "and nothing else: the reason is what matters"
     assert done.err.startswith("keeprate: ")
     assert not (home / ".config").exists()
 
 
-def test_a_dry_run_writes_nothing(home: Path) -> None:
+def test_a_dry_run_writes_nothing_and_says_what_would_be_in_the_way(home: Path) -> None:
     done = run("service", "install", "--tray", "--dry-run")
     assert (done.code, done.err) == (0, "")
     assert f"# {home}/.config/autostart/keeprate-tray-keeprate-" in done.out
+    assert "\nExecStart=" in done.out
+    assert "systemctl --user enable" in done.out
+    reason = run("service", "install", "--no-tray").err.splitlines()[0].removeprefix("keeprate: ")
+    assert f"# Nothing of this would be done: {reason} " in done.out
     assert not (home / ".config").exists()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keeprate.cli.output import JsonOption, print_json, printable, say
-from keeprate.cli.running_daemon import daemon_of, needed_daemon
+from keeprate.cli.running_daemon import daemon_of, needed_daemon, unheard
 from keeprate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ JobArgument = Annotated[str | None, typer.Argument(help="One job, such as `write
 WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and say what came of it.")]
 
 LONGEST_PAUSE_S = 3650 * 86400.0
-WITHOUT_DAEMON = " No daemon runs now; it is noted for when one does."
 
 jobs_app = typer.Typer(help="What the daemon does by itself, and when.")
 
@@ -50,9 +49,10 @@ def pause(
     _check_name(job)
     now = time.time()
     until = None if period is None else now + _seconds(period)
-    running = end_or_begin_pause(locate_home(), job, paused=True, until=until)
+    home = locate_home()
+    heard = end_or_begin_pause(home, job, paused=True, until=until)
     end = "`keeprate resume`" if until is None else time_of_day(until, now)
-    say(f"{_what(job)} paused until {end}.{'' if running else WITHOUT_DAEMON}")
+    say(f"{_what(job)} paused until {end}.{'' if heard else f' {unheard(home)}'}")
 
 
 def resume(job: JobArgument = None) -> None:
@@ -60,9 +60,10 @@ def resume(job: JobArgument = None) -> None:
     from keeprate.paths import locate_home
 
     _check_name(job)
-    running = end_or_begin_pause(locate_home(), job, paused=False)
+    home = locate_home()
+    heard = end_or_begin_pause(home, job, paused=False)
     said = "Nothing is paused any more." if job is None else f"{_what(job)} not paused any more."
-    say(f"{said}{'' if running else WITHOUT_DAEMON}")
+    say(f"{said}{'' if heard else f' {unheard(home)}'}")
 
 
 def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:

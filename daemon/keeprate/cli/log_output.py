@@ -7,6 +7,7 @@ go into a file as well.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -17,7 +18,10 @@ from typing import TextIO
 
 from keeprate.cli.log_lines import FILES_KEPT, PRIORITIES, LogFormat, LogLine, as_json, as_text, line_of, stamped
 from keeprate.errors import KeeprateError
+from keeprate.paths import Home, make_own_folder
 
+NOTE = "log-file"
+"""In the state folder: the path of the file that the daemon logs to, for `keeprate logs`; empty: to none."""
 FILE_BYTES = 5_000_000
 
 
@@ -70,9 +74,25 @@ def set_up_log(
     return file
 
 
+def note_file(home: Home, file: Path | None) -> None:
+    """Note for `noted_file` where the daemon that starts now writes its log; None: into no file."""
+    with contextlib.suppress(OSError):  # on a full disk it works all the same
+        make_own_folder(home.state_dir)
+        (home.state_dir / NOTE).write_bytes(b"" if file is None else os.fsencode(file))
+
+
+def noted_file(home: Home) -> Path | None:
+    """Where the last daemon wrote its log; None: into no file."""
+    try:
+        noted = (home.state_dir / NOTE).read_bytes()
+    except OSError:
+        return home.log_file
+    return Path(os.fsdecode(noted)) if noted else None
+
+
 def _turned_over(file: Path, form: LogFormat) -> logging.Handler:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_own_folder(file.parent)
         handler = logging.handlers.RotatingFileHandler(
             file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", errors="backslashreplace"
         )

@@ -101,7 +101,8 @@ def _unit_in_journal(home: Home) -> str | None:
 def _of_journal(unit: str, *, follow: bool, count: int, after: float | None) -> Iterator[LogLine]:
     import subprocess
 
-    command = ["journalctl", "--user", "--unit", unit, "--output", "json", "--no-pager", "--quiet"]
+    # not `--user`: that looks into the user's own journal files alone, and journald need not make any
+    command = ["journalctl", f"--user-unit={unit}", "--output", "json", "--no-pager", "--quiet"]
     command += ["--lines", str(count)] if after is None else ["--since", f"@{after:.6f}"]
     if follow:
         command += ["--follow"] if after is None else ["--follow", "--no-tail"]
@@ -134,7 +135,7 @@ def journal_line(text: bytes) -> LogLine | None:
 
 
 def _of_files(home: Home, *, follow: bool, count: int, after: float | None) -> Iterator[LogLine]:
-    current = home.log_file
+    current = _log_file(home)
     files = [
         one
         for one in (*(current.with_name(f"{current.name}.{number}") for number in range(FILES_KEPT, 0, -1)), current)
@@ -151,7 +152,23 @@ def _of_files(home: Home, *, follow: bool, count: int, after: float | None) -> I
             yield from (line for record in _records(batch) if (line := _read(record)))
 
 
+def _log_file(home: Home) -> Path:
+    """Of the daemon that runs; else of the last one that kept one.
+
+    Raises:
+        KeeprateError: one runs that writes none.
+    """
+    from keeprate.cli.log_output import noted_file
+    from keeprate.steps.lock import lock_holder
+
+    noted = noted_file(home)
+    if noted is None and lock_holder(home.daemon_lock_file) is not None:
+        raise _nothing_kept(home)
+    return noted or home.log_file
+
+
 def _nothing_kept(home: Home) -> KeeprateError:
+    from keeprate.installation.state import how_to_start
     from keeprate.steps.lock import lock_holder
 
     pid = lock_holder(home.daemon_lock_file)
@@ -162,7 +179,7 @@ def _nothing_kept(home: Home) -> KeeprateError:
         )
     return KeeprateError(
         "Nothing has been kept of what the daemon said: it has not run yet, or in a terminal.",
-        advice="`keeprate service install` makes it a service, which has a log.",
+        advice=how_to_start(home),
         path=home.log_file,
     )
 

@@ -45,8 +45,9 @@ from keeprate.errors import DiskFullError, KeeprateError
 HELP = """
 keeprate learns from the photos you keep and delete, and sorts the rest where you already look at them.
 
-Begin with  [bold]keeprate init ~/Pictures[/bold] , move some photos into its keep/ and delete/ folders, and run
-[bold]keeprate sync[/bold]  (once) or  [bold]keeprate run[/bold]  (always). No photo is ever moved, deleted or changed.
+Begin with  [bold]keeprate init ~/Pictures[/bold] , move some photos into its keep/ and delete/ folders, and call
+[bold]keeprate service install[/bold]  (from now on all happens by itself) or  [bold]keeprate sync[/bold]  (everything
+once). No photo is ever moved, deleted or changed.
 """
 
 INTERRUPTED = 130

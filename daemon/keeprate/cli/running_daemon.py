@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def daemon_of(home: Home) -> DaemonClient | None:
-    """The daemon of this home, to be used in a `with`; None: none runs, or it says nothing."""
+    """The daemon of this home, to be used in a `with`; None: none runs, or it cannot be reached (`unheard` tells)."""
     from keeprate.steps.lock import lock_holder
 
     if lock_holder(home.daemon_lock_file) is None:
@@ -26,11 +26,34 @@ def daemon_of(home: Home) -> DaemonClient | None:
     return DaemonClient.connect(home)
 
 
-def needed_daemon(home: Home, *, instead: str) -> DaemonClient:
-    """The daemon of this home; `instead` is what to do without one.
+def unheard(home: Home) -> str:
+    """What to say where nobody took note of what is in the catalog now: why, and when somebody will."""
+    return _unreached(home) or "No daemon runs now; it is noted for when one does."
+
+
+def unreachable(home: Home) -> str:
+    """What to say of a daemon that runs and cannot be reached; empty: there is no such one."""
+    return _unreached(home) if daemon_of(home) is None else ""
+
+
+def _unreached(home: Home) -> str:
+    from keeprate.steps.lock import lock_holder
+
+    pid = lock_holder(home.daemon_lock_file)
+    if pid is None:
+        return ""
+    return f"The daemon (process {pid}) runs and cannot be reached: it finds out before it works again. {_anew(pid)}"
+
+
+def _anew(pid: int) -> str:
+    return f"To reach it, restart it: `keeprate service restart`, or `kill {pid}` and `keeprate run`."
+
+
+def needed_daemon(home: Home, *, what: str = "The daemon is not running.", instead: str = "") -> DaemonClient:
+    """The daemon of this home; `what` is said where there is none, and `instead`, or how to start one.
 
     Raises:
-        DaemonNotRunningError: none runs, or it says nothing.
+        DaemonNotRunningError: none runs, or it cannot be reached.
     """
     from keeprate.errors import DaemonNotRunningError
     from keeprate.steps.lock import lock_holder
@@ -41,10 +64,14 @@ def needed_daemon(home: Home, *, instead: str) -> DaemonClient:
     pid = lock_holder(home.daemon_lock_file)
     if pid is not None:
         raise DaemonNotRunningError(
-            f"The daemon (process {pid}) runs and does not answer.",
-            advice="It may have started just now: try again in a moment; `keeprate logs` tells what it does.",
+            f"The daemon (process {pid}) runs and cannot be reached.",
+            advice=f"If it has only just started, try again in a moment. {_anew(pid)} `keeprate logs` says more.",
         )
-    raise DaemonNotRunningError("The daemon is not running.", advice=instead)
+    if not instead:
+        from keeprate.installation.state import how_to_start
+
+        instead = how_to_start(home)
+    raise DaemonNotRunningError(what, advice=instead)
 
 
 def make_way(home: Home, who: str) -> bool:

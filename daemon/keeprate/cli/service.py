@@ -35,16 +35,9 @@ def install(
 ) -> None:
     """Start keeprate now and at every login. May be called again at any time, such as after an update."""
     from keeprate.installation import installing
-    from keeprate.installation.tools import ServiceUnavailableError
     from keeprate.paths import locate_home
 
-    home = locate_home()
-    try:
-        report = installing.install(home, tray=tray, dry_run=dry_run)
-    except ServiceUnavailableError:
-        say("Nothing was installed. This is what would have been:\n")
-        _tell_plan(installing.install(home, tray=tray, dry_run=True))
-        raise
+    report = installing.install(locate_home(), tray=tray, dry_run=dry_run)
     if dry_run:
         _tell_plan(report)
     else:

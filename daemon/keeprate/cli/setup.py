@@ -43,7 +43,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Begin to watch a folder: writes the config, makes the keep and delete folders, says what happens next."""
-    from keeprate.cli.running_daemon import tell_of_config
+    from keeprate.cli.running_daemon import tell_of_config, unreachable
     from keeprate.config.edit import add_library
     from keeprate.config.load import load_config
     from keeprate.paths import expanded, locate_home
@@ -100,7 +100,10 @@ def init(
     if watched:
         say("The running daemon watches it from now on.")
     else:
-        say("Next: `keeprate sync` embeds your photos now, `keeprate run` watches from now on.")
+        say(
+            unreachable(home)
+            or "Next: `keeprate service install` does everything from now on by itself; `keeprate sync` does it once."
+        )
     say(f"Move at least two photos, better twenty, into each folder. Settings: {home.config_file}")
 
 

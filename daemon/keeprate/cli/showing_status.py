@@ -128,7 +128,7 @@ def _show_daemon(now: Status) -> None:
         for line in daemon_lines(now.live):
             say(line)
     elif now.daemon.running:
-        say(f"Daemon    running (process {now.daemon.pid}), and does not answer")
+        say(f"Daemon    running (process {now.daemon.pid}), and cannot be reached: `keeprate service restart`")
     else:
         say("Daemon    not running")
     if any(map(has_something_to_tell, now.jobs)):

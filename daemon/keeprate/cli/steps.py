@@ -17,6 +17,7 @@ from keeprate.cli.output import (
     printable,
     say,
 )
+from keeprate.cli.running_daemon import unreachable
 from keeprate.errors import UsageError
 from keeprate.steps.tasks import PlannedMark, TrainOutcome
 
@@ -268,6 +269,8 @@ def undo(
                     "A daemon writes no marks until `keeprate resume write`; `keeprate write` and `sync` make them "
                     "anew, unless the config asks for none."
                 )
+                if sentence := unreachable(session.home):
+                    say(sentence)
     if outcome.failed:
         raise typer.Exit(1)
 

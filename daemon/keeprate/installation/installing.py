@@ -15,7 +15,7 @@ from keeprate.installation.manager import ServiceManager
 from keeprate.installation.own_files import OwnFile, look, remove, write
 from keeprate.installation.program import this_program, tray_installed
 from keeprate.installation.state import manager_for, other_daemon
-from keeprate.installation.tools import ServiceFailedError, Tools
+from keeprate.installation.tools import ServiceFailedError, ServiceUnavailableError, Tools
 from keeprate.paths import Home
 
 Verb = Literal["start", "stop", "restart"]
@@ -64,7 +64,8 @@ def install(home: Home, *, tray: bool | None = None, dry_run: bool = False) -> R
     planned = [_planned(one) for one in (service, icon) if one is not None]
     if dry_run:
         manager.take_up(changed=not planned[0].already)
-        return Report((), _hints(manager, program.passing), tuple(planned), tuple(tools.commands))
+        hints = (*_obstacles(manager), *_hints(manager, program.passing))
+        return Report((), hints, tuple(planned), tuple(tools.commands))
     manager.check()
     _refuse_beside_another(home, manager)
     changed = write(service)
@@ -184,6 +185,15 @@ def _how_it_runs(manager: ServiceManager, *, ran_before: bool, changed: bool) ->
         )
     text = f" {facts.status_text}" if facts.status_text else ""
     return f"The service {state} ({manager.unit}).{text}"
+
+
+def _obstacles(manager: ServiceManager) -> tuple[str, ...]:
+    """What the real thing would end with, in sentences."""
+    try:
+        manager.check()
+    except ServiceUnavailableError as error:
+        return (f"Nothing of this would be done: {error.what} {error.advice}",)
+    return ()
 
 
 def _hints(manager: ServiceManager, passing: bool) -> tuple[str, ...]:

@@ -117,6 +117,16 @@ def service_state(home: Home) -> ServiceState:
     )
 
 
+def how_to_start(home: Home) -> str:
+    """What to do where no daemon runs, in one sentence: the service's name for it, if there can be one here."""
+    state = service_state(home)
+    if state.kind == "none":
+        return "Start it: `keeprate run`."
+    if state.installed:
+        return "Start it: `keeprate service start`."
+    return "`keeprate service install` has it run from now on; `keeprate run` runs it here until Ctrl-C."
+
+
 def other_daemon(home: Home, facts: Facts) -> int | None:
     """The process of a daemon on this home that is not the service's."""
     pid = lock_holder(home.daemon_lock_file)
