@@ -289,7 +289,8 @@ class JobsConfig(Section):
     )
     backup_every: Duration = Field(default=parse_duration("1d"), description="How often the catalog is backed up.")
     backups_kept: Duration = Field(
-        default=parse_duration("7d"), description="Backups older than this are removed; the latest one never is."
+        default=parse_duration("7d"),
+        description="Older backups are removed, but as many stay as belong to this time, seven at most.",
     )
 
     @field_validator("quiet_hours")
