@@ -14,6 +14,7 @@ import pytest
 
 from keeprate.api.client import DaemonClient
 from keeprate.catalog import companions, files, problems, scores
+from keeprate.errors import BusyError, CatalogError, ConfigError, KeeprateError, UsageError
 from keeprate.steps.heads.listing import listed, listed_part
 from keeprate.steps.session import Session
 from support.api import Serving, over_tcp, over_unix, serving
@@ -192,3 +193,49 @@ def test_an_address_says_what_can_be_done_with_it(here: Serving) -> None:
     answered = over_unix(here, "DELETE", "/labels")
     assert (answered.status, answered.headers["Allow"]) == (405, "GET, POST")
     assert over_unix(here, "PUT", "/live").headers["Allow"] == "GET"
+
+
+def test_an_error_ends_a_command_as_without_a_daemon(session: Session) -> None:
+    """Commands end with the code that belongs to the error, wherever it was met."""
+    from fastapi import FastAPI
+
+    from keeprate.paths import Home
+    from keeprate.service.control import Control
+
+    errors = {one.slug: one for one in (ConfigError, CatalogError, BusyError, UsageError, KeeprateError)}
+
+    def add_failing(app: FastAPI, home: Home, control: Control) -> None:
+        @app.get("/api/v1/failing/{slug}", include_in_schema=False)
+        async def failing(slug: str) -> None:
+            raise errors[slug]("It failed.", advice="Try again.", path=home.config_file)
+
+    with serving(extend=[add_failing]) as here:
+        client = DaemonClient.connect(here.home)
+        assert client is not None
+        for slug, kind in errors.items():
+            with pytest.raises(kind) as caught:
+                client._call("GET", f"/failing/{slug}")
+            assert type(caught.value) is kind
+            assert (caught.value.exit_code, caught.value.path) == (kind.exit_code, here.home.config_file)
+
+
+def test_the_parts_of_a_listing(scored: Session, root: Path, here: Serving) -> None:
+    """`offset` leaves out at the beginning, and nothing else: the parts are the whole."""
+    with scored.catalog.db.atomic():
+        for number in range(3):
+            problems.record(scored.catalog, "embed", str(root / f"{number}.jpg"), "cut short", library="camera")
+    said = [key["content_key"] for key in got(here, "/photos?all=true")["photos"]]
+    over_unix(
+        here, "POST", "/labels",
+        {"labels": [{"content_key": key, "head": "keep", "bucket": "delete"} for key in said[:4]]},
+    )  # fmt: skip
+    for path, of_answer in (
+        ("/photos?all=true", lambda found: found["photos"]),
+        ("/photos?all=true&groups=true", lambda found: found["photos"]),
+        ("/labels?", list), ("/problems?", list),
+    ):  # fmt: skip
+        whole = of_answer(got(here, path))
+        assert len(whole) >= 3, path
+        parts = [of_answer(got(here, f"{path}&top=2&offset={offset}")) for offset in range(0, len(whole) + 2, 2)]
+        assert [one for part in parts for one in part] == whole, path
+        assert of_answer(got(here, f"{path}&offset=1")) == whole[1:], path

@@ -255,7 +255,7 @@ def undo(
     elif dry_run:
         for mark in outcome.planned:
             typer.echo(printable(f"{mark.path}: {mark.field} {mark.summary}"))
-        say(f"{len(outcome.planned)} marks would be taken back.", quiet=quiet)
+        say(f"Our marks at {len(outcome.planned)} places would be taken back.", quiet=quiet)
     else:
         say(
             f"{outcome.restored} places restored to the byte, {outcome.removed_ours} freed of our marks (changed by "

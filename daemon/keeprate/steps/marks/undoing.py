@@ -41,7 +41,8 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     settle_planned(session)
     entries = journal.standing(session.catalog, run_id=task.run)
     if task.dry_run:
-        return UndoOutcome(planned=tuple(_mark(entry, "would be taken back") for entry in entries))
+        by_place = {_place(entry): _mark(entry, "would be taken back") for entry in entries}
+        return UndoOutcome(planned=tuple(by_place.values()))
     _look_where_photos_lie(session)
     places = _Places()
     managers: dict[tuple[str, str], PhotoManager | None] = {}
@@ -93,7 +94,7 @@ class _Places:
 
     def add(self, entry: Entry, outcomes: Iterable[str], reason: str | None) -> None:
         """Entries come newest first: the oldest that something was done for tells how the place ended up."""
-        place = (entry.manager, entry.path, entry.field)
+        place = _place(entry)
         if reason is not None:
             self.failed.setdefault(place, _mark(entry, reason))
         for outcome in outcomes:
@@ -163,6 +164,10 @@ def take_back(
     taken.add(entry, as_touched(session.catalog, entry.library, as_scanned))
     outcomes[outcome] += 1
     return None
+
+
+def _place(entry: Entry) -> tuple[str, str, str]:
+    return entry.manager, entry.path, entry.field
 
 
 def _mark(entry: Entry, text: str) -> PlannedMark:
