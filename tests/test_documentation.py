@@ -153,7 +153,8 @@ def complaint(said: Said) -> str | None:
             break
         path.append(words.pop(0))
         group = child
-    if hasattr(group, "commands") and (words[:1] not in (["--help"], ["--version"]) or words[1:]):
+    alone = getattr(group, "invoke_without_command", False) and all(word.startswith("-") for word in words)
+    if hasattr(group, "commands") and not alone and (words[:1] not in (["--help"], ["--version"]) or words[1:]):
         known = words == [] and len(path) > 1 and not said.complete  # the name of a group, in running text
         return None if known else f"{' '.join(path)} has no command {words[:1]}"
     try:
@@ -181,6 +182,8 @@ def test_commands_in_pages_would_be_accepted(page: Path) -> None:
         ("lsit", False),
         ("init", False),
         ("model", False),
+        ("jobs --json", True),
+        ("jobs dance", False),
         ("--version", True),
     ],
 )
