@@ -281,7 +281,10 @@ class JobsConfig(Section):
         default=100, ge=5, le=100, description="Percent of all cores that heavy work may use, on average."
     )
     worker_memory: int = Field(
-        default=4000, ge=300, description="Megabytes; a worker process that uses more is replaced by a new one."
+        default=4000,
+        ge=300,
+        description="Megabytes; a worker process that uses more is replaced by a new one. At least 500 more than the "
+        "model takes are always granted.",
     )
     thumbnails: bool = Field(default=True, description="Make thumbnails for the page ahead of time.")
     integrity_every: Duration = Field(
