@@ -158,7 +158,7 @@ def ask_as_people_do() -> None:
         address = client.page_url()
     expect(address is not None, "the page has no address")
     browser = build_opener(HTTPCookieProcessor())
-    page = browser.open(address).read().decode()
+    page = browser.open(str(address)).read().decode()
     expect("<html" in page, "the page is no page")
     base = str(address).partition("/?")[0]
     for place in ("/review", "/api/v1/status", "/api/v1/photos?top=100"):
