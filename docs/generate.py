@@ -61,7 +61,10 @@ def commands_page() -> str:
     """Every command with its arguments and options."""
     group = typer.main.get_command(app)
     lines = [NOTE + "# Commands\n", plain(group.help) + "\n"]
-    lines.append("Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running, 69 no desktop, 130 interrupted.\n")
+    lines.append(
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running, 65 unusable catalog (of `run`), 69 no desktop, "
+        "130 interrupted.\n"
+    )
     for path, command in walk(group, ("keeprate",)):
         lines.append(f"## `{' '.join(path)}`\n")
         lines.append(plain(command.help) + "\n")

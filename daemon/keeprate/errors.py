@@ -14,7 +14,7 @@ class KeeprateError(Exception):
 
     `what` is one sentence that says what happened; `advice` one sentence that says what to do; `path` the file
     or folder concerned. `exit_code` is what the command line ends with: 1 failed, 2 usage, 3 daemon not running,
-    69 no desktop.
+    69 no desktop; `run` has one more (`service.daemon.UNUSABLE_CATALOG`).
     """
 
     slug = "failed"

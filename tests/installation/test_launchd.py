@@ -188,6 +188,10 @@ def test_a_failed_agent_is_told(mac: Path) -> None:
     assert (found.kind, found.active, found.last_exit) == ("launchd", "failed", "exit code 2")
     assert any("/no/such/keeprate, which is not there" in problem for problem in found.problems)
     assert any("`keeprate config check`" in problem for problem in found.problems)
+    (mac / "code").write_text("65")
+    found = state.service_state(locate_home())
+    assert any("catalog" in problem and "`keeprate status`" in problem for problem in found.problems)
+    assert not any("config" in problem for problem in found.problems)
 
 
 def test_over_ssh_it_says_why_not(mac: Path, home: Path) -> None:

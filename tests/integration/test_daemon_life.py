@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -310,9 +311,45 @@ def test_a_damaged_catalog_ends_it_with_what_no_restart_helps_against(library: P
         catalog.with_name(catalog.name + name).unlink(missing_ok=True)
     catalog.write_bytes(b"this is no catalog " * 1000)
     done = run("run", timeout_s=30)
-    assert done.code == 2
+    assert done.code == 65
     assert "damaged" in done.err
     assert run("status").code == 1, "for other commands it is a failure like any"
+
+
+def test_in_a_catalog_that_is_found_to_be_damaged_nothing_is_done_any_more(library: Path, tmp_path: Path) -> None:
+    keeprate("sync")
+    empty_an_index(locate_home().catalog_file)
+    with daemon(tmp_path / "log") as process:
+        wait_until(lambda: any("damaged" in one for one in live().attention), 60)
+        assert "nothing is learned, scored or written" in live().attention[0]
+        for number in range(8):
+            shutil.move(library / "inbox" / f"IMG_{number:04d}.jpg", library / ("delete" if number % 2 else "keep"))
+        with client() as one:
+            one.run_job("write")
+        wait_until(lambda: job("write").last_failed, 20, what="who asks is told")
+        assert ends(process) == 0
+    with daemon(tmp_path / "log2"):
+        wait_until(lambda: any("damaged" in one for one in live().attention), 60)
+        assert "Check the catalog" in (tmp_path / "log2").read_text().splitlines()[-1], "before all else"
+        assert job("reconcile").state == "waiting"
+        assert sum(answer("heads", "list")[0]["labels"].values()) == 0
+    assert not library.with_name("Photos by score").exists()
+
+
+def empty_an_index(catalog: Path) -> None:
+    """Damage that nothing stumbles over: an index that lacks the rows of its table."""
+    with closing(sqlite3.connect(catalog)) as conn:
+        with conn:
+            conn.execute(
+                "INSERT INTO problems (step, path, content_key, reason, first_at, last_at, keeprate) "
+                "VALUES ('decode', '/nowhere', 'none', 'made up', 0, 0, '0')"
+            )
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'problems_by_content'").fetchone()
+        (size,) = conn.execute("PRAGMA page_size").fetchone()
+    with catalog.open("r+b") as file:
+        file.seek((page - 1) * size + 3)
+        file.write(bytes(2))  # the number of its cells
 
 
 def test_a_config_that_makes_no_sense_ends_it_with_2(library: Path, home: Path) -> None:

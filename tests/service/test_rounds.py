@@ -14,18 +14,19 @@ from keeprate.catalog import open_catalog
 from keeprate.catalog.jobs import ALL
 from keeprate.config.durations import parse_duration
 from keeprate.config.models import JobsConfig
-from keeprate.errors import DiskFullError
+from keeprate.errors import CatalogDamagedError, DiskFullError
 from keeprate.service.events import Events
 from keeprate.service.jobs.job import Desk
 from keeprate.service.lookout import Lookout
 from keeprate.service.pauses import Pauses
-from keeprate.service.rounds import AT_A_STRETCH_S, LISTENS_AFTER_S, RETRY_AFTER_S, Rounds
+from keeprate.service.rounds import AT_A_STRETCH_S, HELD, LISTENS_AFTER_S, RETRY_AFTER_S, Rounds
 from keeprate.service.schedule import Schedule
 from keeprate.steps.session import Progress, Reporter, Session
 from keeprate.steps.worker_client import WorkerClient
 from support.daemon_parts import SetClocks, ToldJob, ToldMachine
 
-NAMES = ("reconcile", "embed", "retrain", "score", "write", "backup")
+MALFORMED = sqlite3.DatabaseError("database disk image is malformed")
+NAMES = ("reconcile", "embed", "retrain", "score", "write", "integrity", "backup")
 
 
 @dataclass
@@ -114,14 +115,14 @@ def test_heavy_work_waits_and_says_why_and_light_work_does_not(world: World) -> 
     world.machine.battery = True
     world.do()
     assert world.done() == ["reconcile", "score", "write"]
-    for name in ("embed", "retrain", "backup"):
+    for name in ("embed", "retrain", "integrity", "backup"):
         status = world.rounds.board.job(name)
         assert (status.state, status.why) == ("waiting", "The machine runs on battery.")
         assert status.next_at == world.clocks.wall() + 60
     assert world.rounds.board.live(None).sentence == "Embed new photos: later. The machine runs on battery."
-    assert names(world).count("job.waiting") == 3
+    assert names(world).count("job.waiting") == 4
     world.do()
-    assert names(world).count("job.waiting") == 3, "the same reason is told once"
+    assert names(world).count("job.waiting") == 4, "the same reason is told once"
     world.machine.battery = False
     world.do()
     assert world.done() == list(NAMES)
@@ -272,12 +273,73 @@ def test_a_full_disk_calls_the_user_at_once_and_is_told_once(world: World) -> No
 
 def test_a_damaged_catalog_calls_the_user_and_says_what_to_do(world: World) -> None:
     world.jobs["score"].work = 1
-    world.jobs["score"].error = sqlite3.DatabaseError("database disk image is malformed")
+    world.jobs["score"].error = world.jobs["integrity"].error = MALFORMED
     world.do()
     (sentence,) = world.rounds.board.live(None).attention
     assert sentence.startswith("The catalog is damaged.")
     assert "backup" in sentence
     assert "catalog.damaged" in names(world)
+
+
+def test_in_a_damaged_catalog_nothing_is_done_but_checking_until_it_is_sound(world: World) -> None:
+    world.jobs["retrain"].work = world.jobs["score"].work = world.jobs["write"].work = 1
+    world.jobs["retrain"].error = MALFORMED
+    world.jobs["integrity"].error = CatalogDamagedError("The catalog is damaged (page 7).", advice="Restore it.")
+    world.do()
+    assert world.done() == ["retrain", "integrity"], "what the others made of it would be wrong"
+    assert world.jobs["integrity"].done == ["asked"], "whatever speaks against it"
+    status = world.rounds.board.job("score")
+    assert (status.state, status.why) == ("waiting", HELD)
+    live = world.rounds.board.live(None)
+    assert live.attention == (
+        "The catalog is damaged (page 7). Restore it. Until then nothing is learned, scored or written.",
+    )
+    assert names(world).count("catalog.damaged") == 2
+    world.jobs["retrain"].error = None
+    world.do()
+    world.rounds.ask("write", "because")
+    world.rounds.do()
+    assert world.done() == ["retrain", "integrity"]
+    assert world.rounds.board.job("write").last_failed, "who asks is told"
+    world.desk.lookout.look_at_all(because="because of news")
+    world.rounds.do()
+    assert world.rounds.next_work_at() is None, "news are no reason to wake up"
+
+    world.jobs["integrity"].error = None
+    world.jobs["integrity"].work = 1
+    world.rounds.ask("integrity", "because")
+    world.rounds.forgive()
+    world.rounds.do()
+    assert world.rounds.board.live(None).attention == ()
+    world.do()
+    assert world.done() == ["retrain", "score", "write", "integrity"]
+
+
+def test_damage_is_remembered_over_a_restart_and_checked_before_all_else(world: World) -> None:
+    world.rounds.ask("integrity", "because")
+    world.jobs["integrity"].error = CatalogDamagedError("The catalog is damaged.")
+    world.rounds.do()
+    again = Rounds(
+        world.desk, world.pauses, Schedule(), lambda _: None,
+        machine=world.machine, jobs=tuple(world.jobs.values()),
+    )  # fmt: skip
+    world.jobs["reconcile"].work = world.jobs["write"].work = 1
+    again.do()
+    assert world.done() == ["integrity"]
+    assert world.jobs["integrity"].done == ["asked", "asked"]
+
+
+def test_a_check_in_a_damaged_catalog_makes_no_way_for_news_that_nobody_looks_at(world: World) -> None:
+    world.rounds.ask("integrity", "because")
+    world.jobs["integrity"].error = CatalogDamagedError("The catalog is damaged.")
+    world.rounds.do()
+    world.jobs["integrity"].error = None
+    world.jobs["integrity"].work = 1
+    world.news = True
+    world.jobs["integrity"].during = lambda: world.clocks.pass_by(LISTENS_AFTER_S + 1)
+    world.clocks.pass_by(RETRY_AFTER_S + 1)
+    world.do()
+    assert world.rounds.board.live(None).attention == ()
 
 
 def test_progress_is_shown_at_once_and_told_once_a_second(world: World) -> None:

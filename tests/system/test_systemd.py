@@ -49,6 +49,7 @@ class Desktop:
         self.program = program
         self.library = systemd.home / "Pictures"
         self.config = systemd.home / ".config/keeprate/config.toml"
+        self.catalog = systemd.home / ".local/share/keeprate/catalog.db"
         self.unit_file = systemd.unit_folder / UNIT
         self.tray_file = systemd.home / ".config/autostart/keeprate-tray.desktop"
 
@@ -239,6 +240,16 @@ def test_a_config_that_makes_no_sense_is_not_tried_again(desktop: Desktop) -> No
     assert desktop.shown("NRestarts") == "0"
     assert desktop.shown("ActiveState") == "failed"
     assert any("keeprate config check" in problem for problem in desktop.state()["problems"])
+
+
+def test_a_catalog_that_cannot_be_used_is_not_tried_again(desktop: Desktop) -> None:
+    desktop.drop_in("[Service]\nRestartSec=50ms\n")
+    desktop.write(desktop.catalog, "this is no catalog " * 1000)
+    ran = desktop.keeprate("service", "install", "--no-tray")
+    assert "exit code 65" in ran.err
+    assert "keeprate status" in ran.err
+    assert desktop.shown("NRestarts") == "0"
+    assert desktop.shown("ActiveState") == "failed"
 
 
 def test_a_changed_config_is_read_on_reload(desktop: Desktop) -> None:

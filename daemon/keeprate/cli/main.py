@@ -1,6 +1,6 @@
 """The `keeprate` command: puts the groups together and turns every error into a sentence and an exit code.
 
-0 done, 1 failed, 2 usage, 3 daemon not running, 69 no desktop, 130 interrupted.
+0 done, 1 failed, 2 usage, 3 daemon not running, 65 unusable catalog (of `run`), 69 no desktop, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -13,6 +13,13 @@ ServiceKind = Literal["systemd", "launchd", "none"]
 """What starts the service; `none`: nothing on this system that keeprate knows."""
 
 
+_AFTER = {
+    2: "The config makes no sense, or there is no library yet: `keeprate config check` says more.",
+    65: "The catalog is damaged, or was written by a newer keeprate: `keeprate status` says which, and what to do.",
+}
+"""What `keeprate run` ended with (`service.daemon`) where it has to wait for its user → what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the service manager says of the service. None and "" where it says nothing."""
@@ -34,6 +41,11 @@ class Facts:
     @property
     def runs(self) -> bool:
         return self.active in ("active", "activating", "reloading")
+
+    @property
+    def what_to_do(self) -> str:
+        """About how it ended, where the exit code tells; empty: its log does."""
+        return _AFTER.get(self.exit_code or 0, "")
 
 
 class ServiceManager(Protocol):

@@ -19,7 +19,6 @@ from keeprate.installation.tools import ServiceUnavailableError, Tools
 from keeprate.paths import Home
 from keeprate.steps.lock import lock_holder
 
-CONFIG_EXIT_CODE = 2
 ON_A_MAC = sys.platform == "darwin"
 
 
@@ -151,8 +150,8 @@ def _problems(
     said = [*_problems_of_file(manager, found, started, program), *facts.complaints]
     if facts.active == "failed" or (facts.active == "activating" and facts.last_exit):
         then = "`keeprate service logs` shows what it said; `keeprate service start` tries again."
-        if facts.exit_code == CONFIG_EXIT_CODE:
-            then = "`keeprate config check` says what is wrong; then `keeprate service start`."
+        if facts.what_to_do:
+            then = f"{facts.what_to_do} Then `keeprate service start`."
         said.append(f"The service does not run ({facts.last_exit or 'it failed'}). {then}")
     if facts.enabled is False:
         said.append("It does not start when you log in: `keeprate service install` has it do so.")

@@ -192,9 +192,7 @@ class UserUnit:
         if ran.code not in (0, TOOK_TOO_LONG):  # else it starts on while we go; `status` tells
             facts = self.facts()
             ending = f" ({facts.last_exit})" if facts.last_exit else ""
-            advice = "`keeprate service logs` shows what it said."
-            if facts.exit_code == 2:
-                advice = "The config makes no sense, or there is no library yet: `keeprate config check` says more."
+            advice = facts.what_to_do or "`keeprate service logs` shows what it said."
             raise ServiceFailedError(f"The service did not start{ending}.", advice=advice)
 
     def _do(self, *arguments: str, may_fail: bool = False) -> None:

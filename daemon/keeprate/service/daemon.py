@@ -29,8 +29,9 @@ from keeprate.steps.session import Session, open_session
 
 GRACE_S = 4.0
 """A daemon that was told to stop and still has not ended after this long is ended hard: no step minds."""
-POINTLESS = 2
-"""What `keeprate run` ends with where starting again would not help: systemd then leaves it (decision 0091)."""
+UNUSABLE_CATALOG = 65
+"""What `keeprate run` ends with where starting again would not help, as 2 for a config: systemd then leaves it
+(decision 0091). `EX_DATAERR` of sysexits.h."""
 
 log = logging.getLogger("keeprate")
 
@@ -84,7 +85,7 @@ def _opened(home: Home) -> Iterator[Session]:
         session = open_session(home)
     except CatalogError as error:
         if not isinstance(error.__cause__, sqlite3.OperationalError):  # in use, or the disk: may pass
-            error.exit_code = POINTLESS
+            error.exit_code = UNUSABLE_CATALOG
         raise
     with session:
         yield session

@@ -41,6 +41,11 @@ AT_A_STRETCH_S = 300.0
 LISTENS_AFTER_S = 30.0
 """A job that goes on for longer than this makes way for news: what the user does is noticed soon all the same."""
 PROGRESS_EVERY_S = 1.0
+CHECK = "integrity"
+"""The only job that goes on in a catalog that is damaged: what others make of it would be wrong, or lost with it."""
+DAMAGE = "damage"
+"""What waits for the user under this key: a damaged catalog."""
+HELD = "The catalog is damaged: until a check finds it sound, nothing is looked at, learned, scored or written."
 CUTTABLE = frozenset({"embed", "thumbnails", "integrity", "backup"})
 """Jobs that lose nothing, or little, when they are cut; a training would begin anew."""
 
@@ -85,6 +90,8 @@ class Rounds:
         self._machine = machine or ThisMachine()
         self.board = Board(job_records.all_jobs(desk.session.catalog), pauses, desk.clocks, on_sentence=on_sentence)
         self._jobs = tuple(jobs) if jobs is not None else all_jobs(desk, self.board)
+        self._damage = ""
+        """What is known of damage to the catalog."""
         self._catch_up = True
         """Whether some job may have something to do."""
         self._asked: dict[str, str] = {}
@@ -98,6 +105,8 @@ class Rounds:
         self._not_before: dict[str, float] = {}
         """Job → when it is tried again (steady clock)."""
         self._waiting_since: dict[str, float] = {}
+        if self.board.job(CHECK).last_failed:
+            self.ask(CHECK, "The last check failed.")
 
     # ---- what there is to do ----
 
@@ -123,7 +132,7 @@ class Rounds:
             return None
         if self._catch_up:
             return now
-        if self._pauses.of("reconcile") is not None:
+        if self._damage or self._pauses.of("reconcile") is not None:
             return None
         due_at = self._desk.lookout.next_due_at()
         return None if due_at is None else max(due_at, self._not_before.get("reconcile", 0.0))
@@ -148,6 +157,7 @@ class Rounds:
         if job.name not in CUTTABLE:
             return False
         going_on_s = self._desk.clocks.steady() - self._began
+        news = news and not self._damage  # nobody would look at it
         return bool(self._asked) or going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S)
 
     # ---- a round ----
@@ -184,6 +194,9 @@ class Rounds:
         """Do a job if it has work, and say why not otherwise; None: it was not done."""
         desk, name = self._desk, job.name
         if self._pauses.holds(name) is not None:
+            return None
+        if self._damage and name != CHECK:
+            self.board.waiting(name, HELD)
             return None
         try:
             why = job.wanted()
@@ -240,6 +253,8 @@ class Rounds:
         self.board.begin(job.name, why)
         desk.events.tell("job.started", f"{JOB_TITLES[job.name]}: {why}", level=logging.DEBUG, job=job.name)
         try:
+            if self._damage and job.name != CHECK:
+                raise CatalogDamagedError(self._damage)
             done = job.do_asked() if asked else job.do()
         except WorkerStoppedError:
             done = Done("It was cut short.", did_something=False, cut=True)
@@ -259,6 +274,9 @@ class Rounds:
         desk = self._desk
         if not done.cut or done.did_something:
             self._overcome(job.name)
+            if job.name == CHECK and not done.cut:
+                self._damage = ""
+                self.board.attention(DAMAGE, "")
             if done.attention:
                 self.board.attention(job.name, done.attention)
         record = None
@@ -306,8 +324,12 @@ class Rounds:
             if self.board.attention(name, sentence):
                 self._desk.events.tell("disk.full", sentence, level=0, job=name)
         elif isinstance(error, CatalogDamagedError):
-            if self.board.attention(name, sentence):
-                self._desk.events.tell("catalog.damaged", sentence, level=0, job=name)
+            if name != CHECK and not self._damage:
+                self.ask(CHECK, f"{JOB_TITLES[name]} met damage.")
+            if name == CHECK or not self._damage:  # the check says more than who has come upon it
+                self._damage = sentence
+            if self.board.attention(DAMAGE, f"{self._damage} Until then nothing is learned, scored or written."):
+                self._desk.events.tell("catalog.damaged", self._damage, level=0, job=name)
         elif failures >= ATTENTION_AFTER:
             self.board.attention(name, f"{JOB_TITLES[name]} fails again and again: {sentence}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from datetime import timedelta
+from pathlib import Path
 
 from keeprate.config.durations import format_duration
 from keeprate.errors import CatalogDamagedError
@@ -86,11 +87,22 @@ class Integrity(_Regular):
 
     name = "integrity"
 
+    def __init__(self, desk: Desk, board: Board) -> None:
+        super().__init__(desk, board)
+        self._file = _identity(desk.session.home.catalog_file)
+
     def interval(self) -> timedelta:
         return self._desk.session.config.jobs.integrity_every
 
     def do(self) -> Done:
         desk = self._desk
+        file = desk.session.home.catalog_file
+        if _identity(file) != self._file:
+            raise CatalogDamagedError(
+                "The catalog's file was exchanged while keeprate ran, which works in the old one.",
+                path=file,
+                advice="Start it again: `keeprate service restart`.",
+            )
         outcome = check(desk.session)
         if outcome.cancelled:
             return Done(outcome.sentence, did_something=False, cut=True)
@@ -102,6 +114,15 @@ class Integrity(_Regular):
             findings=len(outcome.findings), seconds=round(outcome.seconds, 1),
         )  # fmt: skip
         return Done(outcome.sentence, attention="" if outcome.ok else outcome.sentence)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever it is called; None: none."""
+    try:
+        seen = file.stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 class Backup(_Regular):
