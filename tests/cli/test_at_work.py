@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from keeprate.catalog import journal, open_catalog
 from keeprate.cli import at_work
+from keeprate.cli.pauses import taken_back_for_good
 from keeprate.errors import BusyError
 from keeprate.paths import locate_home
 from keeprate.steps.lock import hold_lock
+from keeprate.steps.tasks import UndoOutcome
 from support.api import serving
 from support.commands import COMMAND, answer, keeprate, run
 from support.photos import write_photos
@@ -32,6 +35,15 @@ def library(tmp_path: Path) -> Path:
 
 def started(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def sort_some(library: Path) -> None:
+    write_photos(library / "keep", range(10, 14))
+    write_photos(library / "delete", range(20, 24), sharp=False)
+
+
+def paused() -> dict[str, float | None]:
+    return {one["name"]: one["paused_until"] for one in answer("jobs", "list") if one["state"] == "paused"}
 
 
 @contextlib.contextmanager
@@ -121,8 +133,7 @@ def test_a_daemon_that_does_not_let_go_is_given_up(library: Path, monkeypatch: p
 
 
 def test_undo_keeps_the_daemon_from_writing_anew(library: Path) -> None:
-    write_photos(library / "keep", range(10, 14))
-    write_photos(library / "delete", range(20, 24), sharp=False)
+    sort_some(library)
     keeprate("sync")
     write_photos(library, range(30, 32))
     keeprate("sync")
@@ -139,12 +150,10 @@ def test_undo_keeps_the_daemon_from_writing_anew(library: Path) -> None:
 
 
 def test_undo_without_a_daemon_is_found_by_the_next(library: Path) -> None:
-    write_photos(library / "keep", range(10, 14))
-    write_photos(library / "delete", range(20, 24), sharp=False)
+    sort_some(library)
     keeprate("sync")
     keeprate("undo")
-    paused = {one["name"]: one["paused_until"] for one in answer("jobs", "list") if one["state"] == "paused"}
-    assert paused == {"write": None}
+    assert paused() == {"write": None}
     again = keeprate("write")
     assert "A daemon goes on to write no marks by itself, until `keeprate resume write`." in again
     assert answer("status")["marks"]["standing"] > 0, "asked for by hand they are written"
@@ -152,9 +161,47 @@ def test_undo_without_a_daemon_is_found_by_the_next(library: Path) -> None:
     assert "The job write is not paused any more." in keeprate("resume", "write")
     assert "goes on to write no marks" not in keeprate("write")
     keeprate("undo")
-    keeprate("resume")
-    assert "undo" not in keeprate("undo"), "nothing was taken back, so nothing is paused"
-    assert not [one for one in answer("jobs", "list") if one["state"] == "paused"]
+    keeprate("pause", "--for", "1h")
+    assert "Write stays paused: `keeprate resume write`." in keeprate("resume")
+    keeprate("resume", "write")
+    assert "resume write" not in keeprate("undo"), "nothing was taken back, so nothing is paused"
+    assert paused() == {}
+
+
+def test_an_undo_that_takes_nothing_back_leaves_the_users_own_pause(library: Path) -> None:
+    keeprate("pause", "write", "--for", "1h")
+    before = paused()
+    assert before["write"] is not None
+    keeprate("undo", "--all")
+    assert paused() == before
+    unknown = run("undo", "--run", "999")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "There is no write run 999." in unknown.err
+    assert paused() == before
+    keeprate("pause", "write")
+    keeprate("undo", "--all")
+    assert paused() == {"write": None}
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_an_undo_that_breaks_off_says_what_rests(
+    library: Path, capsys: pytest.CaptureFixture[str], taken_back: bool
+) -> None:
+    sort_some(library)
+    keeprate("sync")
+    keeprate("pause", "write", "--for", "1h")
+    before = paused()
+
+    def take_back() -> UndoOutcome:
+        if taken_back:
+            with open_catalog(locate_home().catalog_file) as catalog:
+                journal.settle(catalog, {journal.standing(catalog)[0].id: "undone"})
+        raise KeyboardInterrupt
+
+    with at_work.at_work(quiet=True) as session, pytest.raises(KeyboardInterrupt):
+        taken_back_for_good(session, take_back)
+    assert ("Some marks were taken back." in capsys.readouterr().err) == taken_back
+    assert paused() == ({"write": None} if taken_back else before)
 
 
 def test_a_changed_model_or_config_is_told(library: Path, tmp_path: Path) -> None:

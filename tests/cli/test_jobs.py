@@ -38,12 +38,13 @@ def test_a_pause_needs_no_daemon() -> None:
     assert found.keys() == set(JOB_TITLES), "everything rests"
     assert found["write"] is None
     assert found["embed"] is None, "with everything, and so for longer"
-    keeprate("resume")
-    assert paused() == {}
-    keeprate("pause", "embed", "--for", "2h")
+    told = keeprate("resume")
+    assert told.startswith("All other work goes on. Embed stays paused: `keeprate resume embed`. No daemon runs now")
+    assert paused().keys() == {"embed"}
     assert paused()["embed"] == pytest.approx(time.time() + 7200, abs=60)
     keeprate("resume", "embed")
     assert paused() == {}
+    assert keeprate("resume").startswith("Nothing is paused any more.")
 
 
 def test_with_a_daemon_it_is_told() -> None:

@@ -117,6 +117,10 @@ def test_marks_that_were_taken_back_stay_away(tmp_path: Path, home: Path) -> Non
         wait_until(lambda: len(answer("list")) == 12, 60, what="new photos are scored")
         shutil.move(library / "inbox" / "IMG_0012.jpg", library / "keep")
         wait_until(lambda: answer("status")["libraries"][0]["reviewed"] == 13, 60)
+        keeprate("pause", "--for", "1h")
+        assert "Write stays paused" in keeprate("resume")
+        write_photos(library / "inbox", range(40, 42))
+        wait_until(lambda: len(answer("list")) == 13, 60, what="it works on")
         assert not view.exists(), "the daemon does not write anew"
         keeprate("resume", "write")
         wait_until(view.exists, 60, what="it goes on")

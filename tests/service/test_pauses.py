@@ -33,13 +33,14 @@ def test_a_pause_ends_by_itself(session: Session) -> None:
     assert pauses.next_end() is None
 
 
-def test_resuming_all_ends_every_pause(session: Session) -> None:
+def test_resuming_all_leaves_what_was_paused_by_itself(session: Session) -> None:
     pauses = Pauses(session.home, SetClocks())
     pauses.begin("write", None)
     pauses.begin(ALL, None)
     pauses.end()
-    assert pauses.holds("write") is None
-    written(session, "write", paused=False)
+    assert pauses.holds("embed") is None
+    assert pauses.holds("write") == Pause(None), "after an undo it may not write until it is told so itself"
+    written(session, "write", paused=True)
     written(session, ALL, paused=False)
 
 

@@ -195,7 +195,7 @@ class Commands:
 
     def resume_writing(self) -> None:
         """After an undo the daemon writes no marks until it may again."""
-        subprocess.run([*COMMAND, "resume"], capture_output=True, timeout=60, check=False)
+        subprocess.run([*COMMAND, "resume", "write"], capture_output=True, timeout=60, check=False)
 
 
 def _allowed(command: list[str]) -> tuple[int, ...]:

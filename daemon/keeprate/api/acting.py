@@ -56,7 +56,7 @@ async def pause(api: Api, asked: Rest = None) -> Answer:
 
 @router.post("/resume", response_model=Live, status_code=202)
 async def resume(api: Api) -> Answer:
-    """Let all work go on."""
+    """Let all work go on; jobs that were paused one by one stay paused."""
     api.control.resume()
     return Answer(api.live(), 202)
 

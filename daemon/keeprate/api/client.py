@@ -101,7 +101,7 @@ class DaemonClient:
         self._call("POST", _of_job(name, "pause"), {"until": until})
 
     def resume(self, name: str | None = None) -> None:
-        """Let a job (None: all work) go on."""
+        """Let a job (None: all work, but jobs that were paused one by one) go on."""
         self._call("POST", _of_job(name, "resume"))
 
     def make_way(self, who: str) -> Live:

@@ -144,6 +144,21 @@ def count_standing(catalog: Catalog) -> int:
     return int(row[0])
 
 
+def count_undone(catalog: Catalog) -> int:
+    """Entries that were taken back."""
+    return int(catalog.conn.execute("SELECT count(*) FROM journal WHERE state = 'undone'").fetchone()[0])
+
+
+def is_write_run(catalog: Catalog, run_id: int) -> bool:
+    """Whether there was such a run, with marks or without."""
+    row = catalog.conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM journal WHERE run_id = ?1) "
+        "OR EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND kind = 'write')",
+        (run_id,),
+    ).fetchone()
+    return bool(row[0])
+
+
 def last_write_run(catalog: Catalog) -> int | None:
     """The latest run with a standing entry."""
     row = catalog.conn.execute("SELECT max(run_id) FROM journal WHERE state = 'done'").fetchone()

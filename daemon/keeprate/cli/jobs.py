@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keeprate.cli.output import JsonOption, print_json, printable, say
-from keeprate.cli.running_daemon import daemon_of, needed_daemon, unheard
+from keeprate.cli.pauses import begin_pause, end_pause
+from keeprate.cli.running_daemon import needed_daemon
 from keeprate.errors import UsageError
 
 if TYPE_CHECKING:
     from keeprate.api.client import DaemonClient
-    from keeprate.paths import Home
     from keeprate.service.events import Event
-    from keeprate.steps.session import Session
 
 JobArgument = Annotated[str | None, typer.Argument(help="One job, such as `write`; default: all work.", metavar="JOB")]
 WaitOption = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done, and say what came of it.")]
@@ -50,20 +48,25 @@ def pause(
     now = time.time()
     until = None if period is None else now + _seconds(period)
     home = locate_home()
-    heard = end_or_begin_pause(home, job, paused=True, until=until)
+    unheard = begin_pause(home, job, until)
     end = "`keeprate resume`" if until is None else time_of_day(until, now)
-    say(f"{_what(job)} paused until {end}.{'' if heard else f' {unheard(home)}'}")
+    say(f"{_what(job)} paused until {end}. {unheard}".rstrip())
 
 
 def resume(job: JobArgument = None) -> None:
-    """Let the daemon go on: with everything that was paused, or with one job."""
+    """Let the daemon go on, with all its work or with one job. Jobs that were paused one by one stay paused."""
     from keeprate.paths import locate_home
 
     _check_name(job)
-    home = locate_home()
-    heard = end_or_begin_pause(home, job, paused=False)
-    said = "Nothing is paused any more." if job is None else f"{_what(job)} not paused any more."
-    say(f"{said}{'' if heard else f' {unheard(home)}'}")
+    unheard, resting = end_pause(locate_home(), job)
+    if job is not None:
+        said = f"{_what(job)} not paused any more."
+    elif resting:
+        said = " ".join(f"{name} stays paused: `keeprate resume {name}`." for name in resting)
+        said = f"All other work goes on. {said[:1].upper()}{said[1:]}"
+    else:
+        said = "Nothing is paused any more."
+    say(f"{said} {unheard}".rstrip())
 
 
 def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:
@@ -93,7 +96,7 @@ def list_jobs(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(now.jobs)
         return
-    show_jobs(now.jobs, brief=False)
+    show_jobs(now.jobs, brief=False, running=now.daemon.running)
     if not now.daemon.running:
         say("\nThe daemon is not running; this is what is remembered of it.")
 
@@ -110,59 +113,6 @@ def run_job(
 
 
 # ---- pauses ----
-
-
-def end_or_begin_pause(home: Home, job: str | None, *, paused: bool, until: float | None = None) -> bool:
-    """Pause or resume one job or (None) everything; whether a daemon runs that heard of it."""
-    from keeprate.errors import DaemonNotRunningError
-
-    with suppress(DaemonNotRunningError):  # it ended just now
-        client = daemon_of(home)
-        if client is not None:
-            with client:
-                if paused:
-                    client.pause(job, until=until)
-                else:
-                    client.resume(job)
-                    for one in client.live().jobs if job is None else ():  # “go on” means with everything
-                        if one.state == "paused":
-                            client.resume(one.name)
-            return True
-    note_pause(home, job, paused=paused, until=until)
-    return False
-
-
-def note_pause(home: Home, job: str | None, *, paused: bool, until: float | None = None) -> None:
-    """The same in the catalog alone, which is where a daemon that starts looks."""
-    from keeprate.catalog import jobs, open_catalog
-
-    with open_catalog(home.catalog_file) as catalog:
-        names = [job or jobs.ALL]
-        if job is None and not paused:
-            names += [name for name, one in jobs.all_jobs(catalog).items() if one.paused and name != jobs.ALL]
-        for name in names:
-            jobs.record_pause(catalog, name, paused=paused, until=until)
-
-
-def begin_writing_pause(session: Session) -> bool:
-    """Have no daemon write marks from now on; False: it rests already, until resumed."""
-    from keeprate.catalog import jobs
-
-    known = jobs.all_jobs(session.catalog).get("write")
-    if known is not None and known.paused and known.paused_until is None:
-        return False
-    end_or_begin_pause(session.home, "write", paused=True)
-    return True
-
-
-def writing_pause(session: Session) -> tuple[str, ...]:
-    """For somebody who writes marks by hand: that the daemon goes on to write none."""
-    from keeprate.catalog import jobs
-
-    known = jobs.all_jobs(session.catalog).get("write")
-    if known is None or not known.paused or (known.paused_until or time.time() + 1) <= time.time():
-        return ()
-    return ("A daemon goes on to write no marks by itself, until `keeprate resume write`.",)
 
 
 def _check_name(job: str | None) -> None:

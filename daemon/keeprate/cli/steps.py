@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from keeprate.cli.at_work import at_work
-from keeprate.cli.jobs import begin_writing_pause, end_or_begin_pause, writing_pause
 from keeprate.cli.output import (
     HeadOption,
     JsonOption,
@@ -17,6 +16,7 @@ from keeprate.cli.output import (
     printable,
     say,
 )
+from keeprate.cli.pauses import taken_back_for_good, writing_pause
 from keeprate.cli.running_daemon import unreachable
 from keeprate.errors import UsageError
 from keeprate.steps.tasks import PlannedMark, TrainOutcome
@@ -242,14 +242,21 @@ def undo(
 
     if everything and run is not None:
         raise UsageError("--all and --run cannot both be given.")
-    with at_work(quiet=quiet or as_json) as session, worker() as client:
+    with at_work(quiet=quiet or as_json) as session:
+        if run is not None and not journal.is_write_run(session.catalog, run):
+            raise UsageError(f"There is no write run {run}.", advice="Without --run it is the last one.")
         chosen = None if everything else run if run is not None else journal.last_write_run(session.catalog)
-        nothing = chosen is None and not everything
-        rests = not nothing and not dry_run and begin_writing_pause(session)
-        outcome = UndoOutcome() if nothing else client.run(UndoTask(chosen, dry_run), session.reporter)
-        if rests and isinstance(outcome, UndoOutcome) and not outcome.restored + outcome.removed_ours:
-            end_or_begin_pause(session.home, "write", paused=False)  # there was nothing that a daemon could write anew
-    assert isinstance(outcome, UndoOutcome)  # noqa: S101 (the worker answers in kind)
+
+        def take_back() -> UndoOutcome:
+            with worker() as client:
+                done = client.run(UndoTask(chosen, dry_run), session.reporter)
+            assert isinstance(done, UndoOutcome)  # noqa: S101 (the worker answers in kind)
+            return done
+
+        if chosen is None and not everything:
+            outcome = UndoOutcome()
+        else:
+            outcome = take_back() if dry_run else taken_back_for_good(session, take_back)
     if as_json:
         print_json(outcome)
     elif dry_run:

@@ -108,7 +108,8 @@ class Control(Protocol):
     def pause(self, name: str | None = None, *, until: float | None = None) -> None:
         """Let one job (None: all work) rest until then (unix seconds; None: until `resume`). Survives a restart."""
 
-    def resume(self, name: str | None = None) -> None: ...
+    def resume(self, name: str | None = None) -> None:
+        """End the pause of one job (None: of all work; jobs that were paused one by one stay so)."""
 
     def make_way(self, who: str) -> None:
         """Let go of the work lock at the next batch: `who`, another keeprate process, waits for it."""

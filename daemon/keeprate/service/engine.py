@@ -113,7 +113,7 @@ class Engine:
         if name is not None:
             _check(name)
         self._pauses.end(name)
-        what = "Everything" if name is None else f"“{JOB_TITLES[name]}”"
+        what = "All work but jobs that are paused by themselves" if name is None else f"“{JOB_TITLES[name]}”"
         self._events.tell("job.resumed", f"{what} goes on.", job=name or ALL)
         self._board.pauses_changed()
         self._wishes.put(Wish.CATCH_UP)

@@ -63,10 +63,8 @@ class Pauses:
         self._change({name: Pause(until)})
 
     def end(self, name: str | None = None) -> None:
-        """End the pause of a job; None: all pauses."""
-        with self._lock:
-            names = list(self._pauses) if name is None else [name]
-        self._change(dict.fromkeys(names))
+        """End the pause of a job; None: of all work. Jobs that were paused one by one are resumed one by one."""
+        self._change({name or ALL: None})
 
     def of(self, name: str) -> Pause | None:
         """The pause of one job, or of `ALL`, if it rests now."""
