@@ -183,6 +183,17 @@ def test_who_asked_is_answered_also_if_there_was_nothing_to_do(world: World) -> 
     assert "job.finished" in names(world)
 
 
+def test_who_asks_for_learning_has_the_folders_looked_at_first(world: World) -> None:
+    world.pauses.begin(ALL, None)
+    order: list[str] = []
+    for name, job in world.jobs.items():
+        job.during = lambda name=name: order.append(name)  # type: ignore[misc]
+    world.rounds.ask("retrain", "because")
+    world.rounds.do()
+    assert order == ["reconcile", "retrain"]
+    assert world.jobs["reconcile"].done == ["asked"], "all folders, whatever is known to have changed"
+
+
 def test_a_long_step_makes_way_for_what_a_person_asks_for(world: World) -> None:
     world.jobs["embed"].work = 1
     world.jobs["embed"].during = lambda: world.rounds.ask("retrain", "because") if not world.done()[1:] else None
@@ -352,13 +363,22 @@ def test_progress_is_shown_at_once_and_told_once_a_second(world: World) -> None:
 
     world.jobs["embed"].work = 1
     world.jobs["embed"].during = embed
-    world.do()
+    with world.events.listening() as heard:
+        world.do()
+        told = [heard.get_nowait().name for _ in range(heard.qsize())]
     assert shown[0] == "Embedding 10 of 3,400 photos."
     assert shown[-1] == "Embedding 50 of 3,400 photos."
-    assert names(world).count("job.progress") == 1
+    assert told.count("job.progress") == 1
+    assert "job.progress" not in names(world), "what is kept is kept for what matters"
     live = world.rounds.board.live(None)
     assert live.progress is None
     assert live.state == "idle"
+
+
+def test_it_says_no_number_before_it_has_counted(world: World) -> None:
+    assert world.rounds.board.live(None).sentence == "Idle: about to look at all folders."
+    world.do()
+    assert world.rounds.board.live(None).sentence.startswith("Idle: 0 photos up to date")
 
 
 def test_a_paused_daemon_says_until_when(world: World) -> None:

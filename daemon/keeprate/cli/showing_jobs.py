@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from keeprate.service.control import JobStatus, Live
 
 
-def show_jobs(jobs: Sequence[JobStatus], *, brief: bool) -> None:
-    """Print them; `brief`: a line each, and only those that have something to tell."""
+def show_jobs(jobs: Sequence[JobStatus], *, brief: bool, running: bool = True) -> None:
+    """Print them; `brief`: a line each; `running`: whether there is a daemon that does them."""
     from rich.table import Column, Table
 
     now = time.time()
@@ -26,13 +26,14 @@ def show_jobs(jobs: Sequence[JobStatus], *, brief: bool) -> None:
         box=None, header_style="bold", pad_edge=False, expand=True,
     )  # fmt: skip
     for one in jobs:
-        if not brief or has_something_to_tell(one):
-            outcome = f"failed: {one.last_outcome}" if one.last_failed else one.last_outcome
-            table.add_row(one.name, _moment(one.last_finished_at, now), printable(outcome), printable(_next(one, now)))
+        outcome = f"failed: {one.last_outcome}" if one.last_failed else one.last_outcome
+        then = _next(one, now) if running or one.state != "idle" else "when a daemon runs"
+        table.add_row(one.name, _moment(one.last_finished_at, now), printable(outcome), printable(then))
     print_table(table)
 
 
 def has_something_to_tell(job: JobStatus) -> bool:
+    """Whether it ever ran, or something keeps it from running."""
     return job.last_finished_at is not None or job.state != "idle"
 
 

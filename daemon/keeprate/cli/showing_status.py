@@ -131,9 +131,9 @@ def _show_daemon(now: Status) -> None:
         say(f"Daemon    running (process {now.daemon.pid}), and cannot be reached: `keeprate service restart`")
     else:
         say("Daemon    not running")
-    if any(map(has_something_to_tell, now.jobs)):
+    if now.daemon.running or any(map(has_something_to_tell, now.jobs)):
         say("")
-        show_jobs(now.jobs, brief=True)
+        show_jobs(now.jobs, brief=True, running=now.daemon.running)
 
 
 def summary(heads: tuple[HeadStatus, ...]) -> Iterator[str]:

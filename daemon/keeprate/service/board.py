@@ -51,7 +51,8 @@ class Board:
         self._phase: DaemonState = "starting"
         self._running: _Running | None = None
         self._blocked = ""
-        self._photos = 0
+        self._photos: int | None = None
+        """None: they have not been counted yet."""
         self._attention: dict[str, str] = {}
         self._jobs = {name: _remembered(name, records.get(name)) for name in JOB_TITLES}
 
@@ -192,6 +193,8 @@ class Board:
         waiting = next((one for one in map(self.job, JOB_TITLES) if one.state == "waiting"), None)
         if waiting is not None:
             return f"{waiting.title}: later. {waiting.why}"
+        if self._photos is None:
+            return "Idle: about to look at all folders."
         look_at = self.job("reconcile").next_at
         look = "" if look_at is None else f"; next look at {time_of_day(look_at, now)}"
         return f"Idle: {photos(self._photos)} up to date{look}."

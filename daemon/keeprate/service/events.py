@@ -45,12 +45,16 @@ class Events:
         self._listeners: list[Callable[[Event], None]] = []
         self._last_id = 0
 
-    def tell(self, name: str, sentence: str, *, level: int = logging.INFO, **data: Value) -> Event:
-        """Record an event, log it at `level` (0: not at all) and hand it to all listeners."""
+    def tell(self, name: str, sentence: str, *, level: int = logging.INFO, kept: bool = True, **data: Value) -> Event:
+        """Record an event, log it at `level` (0: not at all) and hand it to all listeners.
+
+        One that is not `kept` is of use only while it happens: whoever was away for a moment does not get it.
+        """
         with self._lock:
             self._last_id += 1
             event = Event(self._last_id, name, time.time(), sentence, data)
-            self._kept.append(event)
+            if kept:
+                self._kept.append(event)
             for listener in self._listeners:
                 listener(event)
         if level:

@@ -167,6 +167,8 @@ class Rounds:
         catching_up, self._catch_up = self._catch_up, False
         heavy = _Heavy(self._desk, self._machine)
         with self._asked_lock:
+            if "retrain" in self._asked:  # from what lies there now, also if it was moved a moment ago or in a pause
+                self._asked.setdefault("reconcile", "Learning was asked for, from what lies in the folders now.")
             first = set(self._asked)
         for job in sorted(self._jobs, key=lambda one: one.name not in first):
             if self._desk.session.reporter.cancelled():
@@ -354,7 +356,7 @@ class Rounds:
         if now - self._told_progress_at >= PROGRESS_EVERY_S:
             self._told_progress_at = now
             self._desk.events.tell(
-                "job.progress", progress_sentence(job.name, progress), level=0,
+                "job.progress", progress_sentence(job.name, progress), level=0, kept=False,
                 job=job.name, step=progress.step, done=progress.done, total=progress.total,
             )  # fmt: skip
 
