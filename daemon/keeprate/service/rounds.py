@@ -255,9 +255,7 @@ class Rounds:
         self.board.begin(job.name, why)
         desk.events.tell("job.started", f"{JOB_TITLES[job.name]}: {why}", level=logging.DEBUG, job=job.name)
         try:
-            if self._damage and job.name != CHECK:
-                raise CatalogDamagedError(self._damage)
-            done = job.do_asked() if asked else job.do()
+            done = self._do(job, asked=asked)
         except WorkerStoppedError:
             done = Done("It was cut short.", did_something=False, cut=True)
         except Exception as error:  # whatever fails, the daemon lives and tries again
@@ -271,6 +269,11 @@ class Rounds:
         if asked and done.cut:
             self.ask(job.name, why)  # it made way; it is not forgotten
         return done
+
+    def _do(self, job: Job, *, asked: bool) -> Done:
+        if self._damage and job.name != CHECK:
+            raise CatalogDamagedError(self._damage)
+        return job.do_asked() if asked else job.do()
 
     def _succeeded(self, job: Job, done: Done, started_at: float) -> None:
         desk = self._desk
