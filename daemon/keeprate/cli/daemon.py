@@ -66,8 +66,8 @@ def _refuse_beside_another(home: Home) -> None:
     if pid is not None:
         raise BusyError(
             f"A daemon is at work here already (process {pid}).",
-            advice="There is one for each home: `keeprate status` says what it does, `keeprate service restart` or "
-            f"`kill {pid}` ends it.",
+            advice="There is one for each home: `keeprate status` says what it does, `keeprate service restart`"
+            f"{f' or `kill {pid}`' if pid else ''} ends it.",
         )
 
 

@@ -46,7 +46,8 @@ def _unreached(home: Home) -> str:
 
 
 def _anew(pid: int) -> str:
-    return f"To reach it, restart it: `keeprate service restart`, or `kill {pid}` and `keeprate run`."
+    by_hand = f", or `kill {pid}` and `keeprate run`" if pid else ""  # nobody can name it
+    return f"To reach it, restart it: `keeprate service restart`{by_hand}."
 
 
 def needed_daemon(home: Home, *, what: str = "The daemon is not running.", instead: str = "") -> DaemonClient:

@@ -12,13 +12,21 @@ from pathlib import Path
 from keeprate.errors import BusyError, KeeprateError
 from keeprate.paths import make_own_folder
 
+UNKNOWN = 0
+"""The pid of a holder that nobody can name."""
+LOCKS = Path("/proc/locks")
+ADVICE = (
+    "Wait until it is done: one command works at a time, and there is one daemon for each home. "
+    "`keeprate status` says how things stand."
+)
+
 
 @contextlib.contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
+def hold_lock(path: Path, *, advice: str = ADVICE) -> Iterator[None]:
     """Hold the lock at `path` within the block; the file then names our pid.
 
     Raises:
-        BusyError: another process holds it; names its pid.
+        BusyError: another process holds it; names its pid, and gives the `advice`.
         KeeprateError: the lock file cannot be made.
     """
     try:
@@ -28,13 +36,9 @@ def hold_lock(path: Path) -> Iterator[None]:
         raise KeeprateError(f"The lock file cannot be opened: {error.strerror}.", path=path) from error
     try:
         if not _take(handle):
-            pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-            raise BusyError(
-                f"Another keeprate is at work here{f' (process {pid})' if pid else ''}.",
-                advice="Wait until it is done: one command works at a time, and there is one daemon for each home. "
-                "`keeprate status` says how things stand.",
-                path=path,
-            )
+            pid = _holder(handle)
+            named = f" (process {pid})" if pid != UNKNOWN else ""
+            raise BusyError(f"Another keeprate is at work here{named}.", advice=advice, path=path)
         with contextlib.suppress(OSError):  # the pid is for people; on a full disk the lock holds without it
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
@@ -57,7 +61,7 @@ def _take(handle: int) -> bool:
 
 
 def lock_holder(path: Path) -> int | None:
-    """The pid of the process that holds the lock, or None."""
+    """The pid of the process that holds the lock, `UNKNOWN` if it cannot be told, or None: it is free."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -65,8 +69,22 @@ def lock_holder(path: Path) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
-        return int(text) if text.isdigit() else None
+        return _holder(handle)
     finally:
         os.close(handle)
     return None
+
+
+def _holder(handle: int) -> int:
+    """Who holds the lock: by what the file says, or where it could not be written (a full disk), by the kernel."""
+    text = os.pread(handle, 20, 0)
+    if text.isdigit():
+        return int(text)
+    file = os.fstat(handle)
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    with contextlib.suppress(OSError):  # not on Linux
+        for line in LOCKS.read_text(encoding="ascii").splitlines():
+            match line.split():
+                case [_, "FLOCK", _, "WRITE", pid, where, *_] if where == place and int(pid) > 0:
+                    return int(pid)
+    return UNKNOWN

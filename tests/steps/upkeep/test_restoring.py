@@ -184,8 +184,9 @@ def test_no_backup_at_all(session: Session) -> None:
 
 @pytest.mark.parametrize("lock", ["daemon_lock_file", "lock_file"])
 def test_not_while_somebody_works_with_the_catalog(backed_up: Path, session: Session, lock: str) -> None:
-    with hold_lock(getattr(session.home, lock)), pytest.raises(BusyError):
+    with hold_lock(getattr(session.home, lock)), pytest.raises(BusyError) as refused:
         restore(session.home)
+    assert ("`keeprate service stop`" in refused.value.advice) == (lock == "daemon_lock_file")
     assert_untouched(session.home)
 
 

@@ -25,6 +25,10 @@ from keeprate.steps.lock import hold_lock
 from keeprate.steps.upkeep.backup import backups, latest_good_backup
 from keeprate.steps.upkeep.carrying_over import carry_over
 
+DAEMON_FIRST = (
+    "Stop the daemon first: `keeprate service stop`, or Ctrl-C where `keeprate run` was started. Then restore again."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreOutcome:
@@ -46,7 +50,7 @@ def restore(home: Home, backup: Path | None = None) -> RestoreOutcome:
         CatalogError: the file is damaged or no catalog, was written by a newer keeprate, or cannot be put into place.
         BusyError: a daemon or a command works with the catalog.
     """
-    with hold_lock(home.daemon_lock_file), hold_lock(home.lock_file):
+    with hold_lock(home.daemon_lock_file, advice=DAEMON_FIRST), hold_lock(home.lock_file):
         chosen = _chosen(home, backup)
         catalog = home.catalog_file
         replaced = [file for file in _files(catalog) if file.exists()]
