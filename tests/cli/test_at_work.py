@@ -102,12 +102,27 @@ def test_what_fails_is_told_too(library: Path) -> None:
         assert there.control.asked == [("catalog_changed",)]
 
 
-def test_another_command_is_not_waited_for(library: Path) -> None:
-    with serving() as there, another_command() as pid:
-        done = run("scan")
-        assert there.control.asked == []
-    assert (done.code, done.out) == (1, "")
-    assert f"Another keeprate is at work here (process {pid})." in done.err
+def test_another_command_is_waited_for_a_while(library: Path) -> None:
+    with serving() as there:
+        with another_command() as pid:
+            waiting = started("scan")
+            assert waiting.stderr is not None
+            told = waiting.stderr.readline()
+            assert there.control.asked == [], "it is not the daemon that stands in the way"
+        out, err = waiting.communicate(timeout=30)
+    assert told == f"Another keeprate is at work here (process {pid}). Waiting for it, for up to 10 seconds.\n"
+    assert waiting.returncode == 0, err
+    assert out.startswith("Photos: 3 files, 3 new")
+
+
+def test_another_command_is_not_waited_for_for_ever(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_work, "UNANSWERED_S", 0.5)
+    with (
+        another_command() as pid,
+        pytest.raises(BusyError, match=str(pid)),
+        at_work.work_lock(locate_home(), quiet=True),
+    ):
+        pytest.fail("the lock is held")
 
 
 def test_a_daemon_that_says_nothing_is_given_up(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +172,9 @@ def test_undo_without_a_daemon_is_found_by_the_next(library: Path) -> None:
     again = keeprate("write")
     assert "A daemon goes on to write no marks by itself, until `keeprate resume write`." in again
     assert answer("status")["marks"]["standing"] > 0, "asked for by hand they are written"
-    keeprate("undo")
+    with hold_lock(locate_home().daemon_lock_file):
+        told = keeprate("undo")
+    assert f"The daemon (process {os.getpid()}) runs and cannot be reached" in told, "it may write until it finds out"
     assert "The job write is not paused any more." in keeprate("resume", "write")
     assert "goes on to write no marks" not in keeprate("write")
     keeprate("undo")

@@ -61,17 +61,6 @@ def test_how_things_stand(tmp_path: Path) -> None:
     assert SAID in keeprate("init", tmp_path / "More"), "it does not know of the folder yet"
 
 
-def test_marks_that_are_taken_back_beside_it(library: Path) -> None:
-    write_photos(library / "keep", range(10, 14))
-    write_photos(library / "delete", range(20, 24), sharp=False)
-    keeprate("sync")
-    with hold_lock(locate_home().daemon_lock_file):
-        told = keeprate("undo", "--all")
-    assert "A daemon writes no marks until `keeprate resume write`" in told
-    assert SAID in told
-    assert "cannot be reached" not in keeprate("undo", "--all")
-
-
 def test_what_starts_one_where_none_runs(library: Path) -> None:
     for command in (["web"], ["logs"]):
         done = run(*command)
