@@ -21,7 +21,7 @@ def told() -> Iterator[tuple[str, frozenset[str], bool]]:
             if not (isinstance(node, ast.Call) and node.args and _called(node.func) in ("tell", "_tell")):
                 continue
             names = [one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant)]
-            keys = frozenset(one.arg for one in node.keywords if one.arg not in (None, "level"))
+            keys = frozenset(one.arg for one in node.keywords if one.arg not in (None, "level", "kept"))
             for name in names:
                 if isinstance(name, str) and NAME.fullmatch(name):
                     yield name, keys, any(one.arg is None for one in node.keywords)
