@@ -205,6 +205,15 @@ def test_a_job_that_rests_lets_the_others_work(library: Path, tmp_path: Path) ->
         wait_until(view.exists, 60)
 
 
+def test_learning_that_is_asked_for_knows_what_was_moved_during_a_pause(library: Path, tmp_path: Path) -> None:
+    with daemon(tmp_path / "log"):
+        settle()
+        keeprate("pause")
+        for number in range(8):
+            shutil.move(library / "inbox" / f"IMG_{number:04d}.jpg", library / ("delete" if number % 2 else "keep"))
+        assert "keep: It is the first version" in keeprate("retrain", "--wait")
+
+
 def test_sighup_brings_a_new_library_and_a_mistake_changes_nothing(library: Path, tmp_path: Path, home: Path) -> None:
     other = tmp_path / "Other"
     write_photos(other, range(30, 33))
