@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 """So long a command waits for the daemon to come to the end of a batch."""
 UNANSWERED_S = 10.0
-"""So long for one that says nothing: it has only just started, is about to end, or is not well."""
+"""So long for one that says nothing: it has only just started, is about to end, or is not well. And for a command."""
 ASKED_AGAIN_AFTER_S = 2.0
 LOOKED_AGAIN_AFTER_S = 0.05
 
@@ -37,7 +37,7 @@ def at_work(*, quiet: bool) -> Iterator[Session]:
     """A session under the work lock of this home, with progress shown.
 
     Raises:
-        BusyError: another command is at work here, or a daemon that does not make way.
+        BusyError: another command is at work here for long, or a daemon that does not make way.
     """
     from keeprate.paths import locate_home
     from keeprate.steps.session import open_session
@@ -56,7 +56,7 @@ def work_lock(home: Home, *, quiet: bool) -> Iterator[None]:
     """Hold the work lock; a daemon that holds it is asked to let go, and told when there is something new.
 
     Raises:
-        BusyError: another command is at work here, or a daemon that does not make way.
+        BusyError: another command is at work here for long, or a daemon that does not make way.
     """
     with contextlib.ExitStack() as held:
         _take(home, held, quiet=quiet)
@@ -73,21 +73,25 @@ def _take(home: Home, held: contextlib.ExitStack, *, quiet: bool) -> None:
 
     began = time.monotonic()
     asked_at: float | None = None
-    patience_s, told = UNANSWERED_S, quiet
+    patience_s, told = UNANSWERED_S, ""
     while True:
         try:
             held.enter_context(hold_lock(home.lock_file))
-        except BusyError:
+        except BusyError as busy:
             now = time.monotonic()
-            if now - began > patience_s or not _held_by_daemon(home):
+            if now - began > patience_s:
                 raise
-            if asked_at is None or now - asked_at > ASKED_AGAIN_AFTER_S:
+            say = told
+            if not _held_by_daemon(home):
+                say = f"{busy.what} Waiting for it, for up to {patience_s:.0f} seconds."
+            elif asked_at is None or now - asked_at > ASKED_AGAIN_AFTER_S:
                 asked_at = now
                 if make_way(home, f"keeprate {' '.join(sys.argv[1:2])} (process {os.getpid()})"):
                     patience_s = PATIENCE_S
-                    if not told:
-                        typer.echo("The daemon is at work and makes way; it goes on afterwards.", err=True)
-                        told = True
+                    say = "The daemon is at work and makes way; it goes on afterwards."
+            if say != told and not quiet:
+                typer.echo(say, err=True)
+            told = say
             time.sleep(LOOKED_AGAIN_AFTER_S)
         else:
             return
