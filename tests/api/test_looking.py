@@ -6,21 +6,30 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from keeprate.api.client import DaemonClient
-from keeprate.catalog import companions, files, problems, scores
+from keeprate.api.context import Api, in_turn
+from keeprate.catalog import bursts, companions, files, models, problems, scores
 from keeprate.errors import BusyError, CatalogError, ConfigError, KeeprateError, UsageError
-from keeprate.steps.heads.listing import listed, listed_part
+from keeprate.paths import Home
+from keeprate.pictures.technical import TECHNICAL_NAMES, TECHNICAL_VERSION
+from keeprate.plugin_api import BurstKind
+from keeprate.service.control import Control
+from keeprate.steps.heads.listing import by_group, listed, listed_part
 from keeprate.steps.session import Session
 from support.api import Serving, over_tcp, over_unix, serving
 from support.catalogs import add_file
 from support.commands import answer
 from support.photos import write_photos
+from support.waiting import wait_until
 
 
 def got(here: Serving, path: str) -> Any:
@@ -52,7 +61,8 @@ def test_the_same_as_the_command_line_says(scored: Session, here: Serving) -> No
 
 @pytest.mark.parametrize("everything", [True, False])
 @pytest.mark.parametrize("rising", [True, False])
-def test_parts_are_those_of_the_whole(scored: Session, *, everything: bool, rising: bool) -> None:
+@pytest.mark.parametrize("groups", [True, False])
+def test_parts_are_those_of_the_whole(scored: Session, *, everything: bool, rising: bool, groups: bool) -> None:
     """With copies, shots whose leader is there, gone, or has no score, and a second library."""
     keys = [photo.content_key for photo in listed(scored, None, None, everything=True)]
     for number, key in enumerate(keys[:4]):
@@ -68,13 +78,33 @@ def test_parts_are_those_of_the_whole(scored: Session, *, everything: bool, risi
     assert any(photo.other_files for photo in whole)
     if rising:
         whole.reverse()
+    if groups:
+        before = [photo.content_key for photo in whole]
+        group_some(scored, before)
+        whole = by_group(scored, whole)
+        assert sum(photo.burst is not None for photo in whole) >= 2
+        assert [photo.content_key for photo in whole] != before
     for top in (1, 2, 100):
         found = [
-            listed_part(scored, None, None, everything=everything, rising=rising, top=top, offset=offset)
+            listed_part(scored, None, None, everything=everything, rising=rising, top=top, offset=offset, groups=groups)
             for offset in range(0, len(whole) + top, top)
         ]
         assert [photo for part in found for photo in part.photos] == whole
         assert {part.total for part in found} == {len(whole)}
+
+
+def group_some(session: Session, keys: list[str]) -> None:
+    """The first and the last photo as one group, as the group step would leave them."""
+    catalog, zeros = session.catalog, np.zeros(len(TECHNICAL_NAMES), "<f4").tobytes()
+    with catalog.db.atomic():
+        for key in keys:
+            catalog.conn.execute(
+                "INSERT OR REPLACE INTO looks (content_key, version, technical, thumbnail, bracketed) "
+                "VALUES (?, ?, ?, x'00', 0)",
+                (key, TECHNICAL_VERSION, zeros),
+            )
+        group = (BurstKind.BURST, [keys[-1], keys[0]])
+        bursts.store(catalog, "camera", models.active(catalog).id, keys, [group])
 
 
 def test_the_order_is_the_same_without_reading_everything(scored: Session) -> None:
@@ -132,9 +162,9 @@ def test_a_catalog_that_is_damaged(scored: Session, here: Serving) -> None:
     assert over_unix(here, "GET", "/live").status == 200
 
 
-def test_a_config_that_makes_no_sense(here: Serving) -> None:
+def test_a_config_that_makes_no_sense_waits_for_its_reload(here: Serving) -> None:
     here.home.config_file.write_text("[api\n")
-    assert over_unix(here, "GET", "/status").json["type"] == "config"
+    assert [one["name"] for one in over_unix(here, "GET", "/status").json["libraries"]] == ["camera"]
 
 
 def test_a_hundred_at_once(scored: Session, here: Serving) -> None:
@@ -145,6 +175,31 @@ def test_a_hundred_at_once(scored: Session, here: Serving) -> None:
             for path in ("/status", "/photos", "/live", "/heads/keep")
         ]
         assert {one.result(60).status for one in asked} == {200}
+
+
+def test_who_reads_all_of_a_library_waits_for_their_turn(session: Session) -> None:
+    """A few at once would need a few times the memory; who asks for less does not wait."""
+    within, most = [0], [0]
+    go_on = threading.Event()
+
+    @in_turn
+    def all_of_it(api: Api) -> str:
+        within[0] += 1
+        most[0] = max(most[0], within[0])
+        go_on.wait(20)
+        within[0] -= 1
+        return "read"
+
+    def extend(app: FastAPI, _home: Home, _control: Control) -> None:
+        app.add_api_route("/all", all_of_it)
+
+    with serving(session.home, [extend]) as here, ThreadPoolExecutor(8) as many:
+        asked = [many.submit(over_unix, here, "GET", "//all") for _ in range(8)]
+        wait_until(lambda: within[0] == 1)
+        assert over_unix(here, "GET", "/problems").status == 200
+        go_on.set()
+        assert {one.result(30).status for one in asked} == {200}
+    assert most == [1]
 
 
 def test_thumbnails_may_be_kept(scored: Session, here: Serving) -> None:
@@ -174,11 +229,6 @@ def test_the_server_is_light() -> None:
 
 
 def test_an_extension_adds_what_does_not_belong_to_the_api() -> None:
-    from fastapi import FastAPI
-
-    from keeprate.paths import Home
-    from keeprate.service.control import Control
-
     def add_page(app: FastAPI, home: Home, control: Control) -> None:
         @app.get("/", include_in_schema=False)
         async def page() -> str:
@@ -197,11 +247,6 @@ def test_an_address_says_what_can_be_done_with_it(here: Serving) -> None:
 
 def test_an_error_ends_a_command_as_without_a_daemon(session: Session) -> None:
     """Commands end with the code that belongs to the error, wherever it was met."""
-    from fastapi import FastAPI
-
-    from keeprate.paths import Home
-    from keeprate.service.control import Control
-
     errors = {one.slug: one for one in (ConfigError, CatalogError, BusyError, UsageError, KeeprateError)}
 
     def add_failing(app: FastAPI, home: Home, control: Control) -> None:

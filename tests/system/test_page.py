@@ -15,6 +15,7 @@ from keeprate.api.client import DaemonClient
 from keeprate.api.server import ApiServer
 from keeprate.catalog import labels
 from keeprate.catalog.connection import open_catalog
+from keeprate.config.workspace import config_of
 from keeprate.paths import locate_home
 from keeprate.service.control import JobStatus
 from keeprate.web.page import add_page
@@ -138,6 +139,7 @@ def test_what_the_daemon_refuses_is_said_and_not_shown(served: Serving, started:
         open_review(visited)
         config = served.home.config_file
         config.write_text(f'{config.read_text()}\n[library.heads.beauty]\nbuckets = {{ good = "good", bad = "bad" }}\n')
+        served.control.config = config_of(served.home)
         visited.page.keyboard.press("k")
         wait_until(lambda: "There is no head called 'keep'." in visited.page.inner_text("#message"))
         assert visited.page.locator(".photo[data-label=keep]").count() == 0

@@ -127,16 +127,22 @@ def test_what_does_not_exist_is_said(served: Serving) -> None:
     ):
         got = get(served, address)
         assert (got.status, said in got.text) == (404, True), got.text
-    assert get(served, "/review?order=sideways").status == 422
+    for address in ("/review?order=sideways", "/review?offset=99999999999", "/review?offset=-1"):
+        got = get(served, address)
+        assert (got.status, got.headers["content-type"]) == (422, "text/html; charset=utf-8")
+        assert "Something in this address makes no sense." in got.text
+    beyond = get(served, "/review?offset=6000")
+    assert "There are only 8." in beyond.text
+    assert [one["href"] for one in Elements(beyond.text).all("a") if one.get("id")] == ["/review?order=desc"]
     for name in ("nothing.js", "..%2Fpage.py", "%2e%2e/page.py", "page.css%00", ""):
         assert get(served, f"/static/{name}").status in (404, 400), name
 
 
-def test_a_broken_config_leaves_what_the_daemon_does(served: Serving) -> None:
-    served.home.config_file.write_text("[trainig]\n")
+def test_a_damaged_catalog_leaves_what_the_daemon_does(served: Serving) -> None:
+    served.home.catalog_file.write_bytes(b"no catalog" * 1000)
     got = get(served, "/")
     assert got.status == 503
-    assert "trainig is not a setting" in got.text
+    assert str(served.home.catalog_file) in got.text
     assert "Idle." in got.text
     assert get(served, "/now").status == 200
 

@@ -63,7 +63,7 @@ class Connection(H11Protocol):
         return came_over_unix({"server": self.server})
 
     def _cut_if_silent(self) -> None:
-        if self.cycle is None:
+        if not self.cycle:
             self.transport.abort()
 
 

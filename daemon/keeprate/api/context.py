@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from functools import partial, wraps
+from typing import Annotated, ParamSpec, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from keeprate.api.problems import NotFoundError
@@ -31,6 +33,8 @@ class Context:
     """Where the page is; None: it is not served."""
     attention: tuple[str, ...]
     """What the server itself has to tell: that the port of the page is taken."""
+    turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    """Whose turn it is, of those who read all of a library."""
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -59,3 +63,18 @@ async def _context(request: Request) -> Context:
 
 
 Api = Annotated[Context, Depends(_context)]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def in_turn(handler: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Serve one such request (each has `api`) at a time: those who read all of a library need room for it."""
+
+    @wraps(handler)
+    async def waiting(*args: P.args, **kwargs: P.kwargs) -> T:
+        api = kwargs["api"]
+        assert isinstance(api, Context)  # noqa: S101 (see `Api`)
+        return await to_thread.run_sync(partial(handler, *args, **kwargs), limiter=api.turn)
+
+    return waiting

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import FileResponse
 
 from keeprate import __version__
-from keeprate.api.context import Api
+from keeprate.api.context import Api, in_turn
 from keeprate.api.models import CONTENT_KEY, MOST_AT_ONCE, Server
 from keeprate.api.problems import Answer, NotFoundError
 from keeprate.catalog import labels as label_rows
@@ -20,7 +20,7 @@ from keeprate.service.control import JobStatus, Live
 from keeprate.service.status import HeadStatus, LibraryStatus, Status
 from keeprate.service.status import status as state_of
 from keeprate.steps.heads.explaining import Explanation, explain_photo
-from keeprate.steps.heads.listing import PhotoPage, by_group, listed, listed_part
+from keeprate.steps.heads.listing import PhotoPage, listed_part
 from keeprate.steps.session import Session
 from keeprate.steps.upkeep.thumbnails import thumbnail as thumbnail_of
 
@@ -46,6 +46,7 @@ async def live(api: Api) -> Answer:
 
 
 @router.get("/status", response_model=Status)
+@in_turn
 def status(
     api: Api, head: Annotated[str | None, Query(max_length=200, description="Only this head.")] = None
 ) -> Answer:
@@ -55,6 +56,7 @@ def status(
 
 
 @router.get("/libraries", response_model=list[LibraryStatus])
+@in_turn
 def libraries(api: Api) -> Answer:
     """The libraries, and whether they are there."""
     with api.session() as session:
@@ -62,6 +64,7 @@ def libraries(api: Api) -> Answer:
 
 
 @router.get("/heads", response_model=list[HeadStatus])
+@in_turn
 def heads(api: Api) -> Answer:
     """The heads and the versions in use: `keeprate heads list --json`."""
     with api.session() as session:
@@ -69,6 +72,7 @@ def heads(api: Api) -> Answer:
 
 
 @router.get("/heads/{head}", response_model=HeadStatus)
+@in_turn
 def head(api: Api, head: str) -> Answer:
     """One head."""
     with api.session() as session:
@@ -76,6 +80,7 @@ def head(api: Api, head: str) -> Answer:
 
 
 @router.get("/photos", response_model=PhotoPage)
+@in_turn
 def photos(
     api: Api,
     head: Head = None,
@@ -90,17 +95,12 @@ def photos(
     with api.session() as session:
         if library is not None:
             session.libraries(library)
-        if not groups:
-            return Answer(
-                listed_part(
-                    session, head, library, everything=everything, rising=order == "asc", top=top, offset=offset
-                )
+        return Answer(
+            listed_part(
+                session, head, library,
+                everything=everything, rising=order == "asc", top=top, offset=offset, groups=groups,
             )
-        found = listed(session, head, library, everything=everything)
-        if order == "asc":
-            found.reverse()
-        found = by_group(session, found)
-    return Answer(PhotoPage(len(found), offset, tuple(found[offset : offset + top])))
+        )  # fmt: skip
 
 
 @router.get("/photos/{key}", response_model=Explanation)
@@ -127,6 +127,7 @@ def thumbnail(api: Api, key: Key) -> FileResponse:
 
 
 @router.get("/labels", response_model=list[Label])
+@in_turn
 def labels(api: Api, head: Head = None, top: Top = 100, offset: Offset = 0) -> Answer:
     """The labels that count, by content key; withdrawn ones are left out."""
     with api.session() as session:

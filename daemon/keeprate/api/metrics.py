@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 
 from keeprate import __version__
-from keeprate.api.context import Api
+from keeprate.api.context import Api, in_turn
 from keeprate.service.control import Live
 from keeprate.service.status import Status
 from keeprate.service.status import status as state_of
@@ -40,6 +40,7 @@ class Figure:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
+@in_turn
 def metrics(api: Api) -> PlainTextResponse:
     """Figures for Prometheus."""
     live = api.live()

@@ -75,7 +75,7 @@ class Review:
 
     @property
     def previous(self) -> int | None:
-        return None if self.asked.offset == 0 else max(0, self.asked.offset - PHOTOS_A_PAGE)
+        return None if self.asked.offset == 0 else max(0, min(self.asked.offset, self.total) - PHOTOS_A_PAGE)
 
     @property
     def next(self) -> int | None:

@@ -5,15 +5,18 @@ Only labels are given here, through the same address as any other program would 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.responses import HTMLResponse, Response
 
-from keeprate.api.context import Context
+from keeprate.api.context import Api, Context, in_turn
 from keeprate.api.problems import NotFoundError
-from keeprate.errors import KeeprateError
+from keeprate.errors import KeeprateError, UsageError
 from keeprate.paths import Home
 from keeprate.service.control import Control
 from keeprate.web.looking import Asked, review_of, status_of
@@ -28,28 +31,38 @@ HEADERS: Final = {
 """Nothing but our own files, and no script or style within a page: a name from a stranger can start nothing."""
 
 
+class _Page(APIRoute):
+    """An address that a person opens: what is wrong with it is said on a page too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        serve = super().get_route_handler()
+
+        async def served(request: Request) -> Response:
+            try:
+                return await serve(request)
+            except KeeprateError as error:
+                return _trouble(request, 404 if isinstance(error, NotFoundError) else 503, error)
+            except RequestValidationError:
+                advice = "“Review” above begins anew." if request.url.path == "/review" else ""
+                return _trouble(request, 422, UsageError("Something in this address makes no sense.", advice=advice))
+
+        return served
+
+
 def add_page(app: FastAPI, _home: Home, _control: Control) -> None:
     """Add the page to the api's application (`ApiServer(…, extend=[add_page])`)."""
+    pages = APIRouter(route_class=_Page)
     for path, answer in (("/", status_page), ("/now", now_part), ("/stands", stands_part), ("/review", review_page)):
-        app.add_api_route(path, answer, methods=["GET"], include_in_schema=False, response_class=HTMLResponse)
+        pages.add_api_route(path, answer, methods=["GET"], include_in_schema=False, response_class=HTMLResponse)
+    app.include_router(pages)
     app.add_api_route("/static/{name}", static_file, methods=["GET"], include_in_schema=False)
 
 
-async def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
-    return context
-
-
-Api = Annotated[Context, Depends(_context)]
-
-
+@in_turn
 def status_page(api: Api) -> Response:
     """Everything at a glance."""
-    try:
-        with api.session() as session:
-            return _html("status.html", page="status", **status_of(session, api.live()))
-    except KeeprateError as error:
-        return _trouble(api, error)
+    with api.session() as session:
+        return _html("status.html", page="status", **status_of(session, api.live()))
 
 
 def now_part(api: Api) -> Response:
@@ -57,15 +70,14 @@ def now_part(api: Api) -> Response:
     return _html("now.html", live=api.live())
 
 
+@in_turn
 def stands_part(api: Api) -> Response:
     """The part of it that changes when the daemon has done something."""
-    try:
-        with api.session() as session:
-            return _html("stands.html", **status_of(session, api.live()))
-    except KeeprateError as error:
-        return _trouble(api, error)
+    with api.session() as session:
+        return _html("stands.html", **status_of(session, api.live()))
 
 
+@in_turn
 def review_page(
     api: Api,
     head: Annotated[str | None, Query(max_length=200)] = None,
@@ -75,12 +87,9 @@ def review_page(
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
     """Photos by score, with buttons to say what each of them is."""
-    try:
-        with api.session() as session:
-            asked = Asked(head or None, library or None, order, everything, offset)
-            return _html("review.html", page="review", review=review_of(session, asked))
-    except KeeprateError as error:
-        return _trouble(api, error)
+    with api.session() as session:
+        asked = Asked(head or None, library or None, order, everything, offset)
+        return _html("review.html", page="review", review=review_of(session, asked))
 
 
 async def static_file(name: str) -> Response:
@@ -92,9 +101,9 @@ async def static_file(name: str) -> Response:
     return Response(file.read_bytes(), media_type=KINDS[file.suffix], headers={"Cache-Control": "no-cache"})
 
 
-def _trouble(api: Context, error: KeeprateError) -> Response:
+def _trouble(request: Request, status: int, error: KeeprateError) -> Response:
     """What cannot be shown, and why; what the daemon does can be said all the same."""
-    status = 404 if isinstance(error, NotFoundError) else 503
+    api: Context = request.app.state.context
     return _html("trouble.html", status, page="", error=error, live=api.live())
 
 

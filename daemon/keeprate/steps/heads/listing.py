@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from keeprate.catalog import files, heads, scores
+from keeprate.catalog.connection import reading
 from keeprate.plugin_api import BurstPlace
 from keeprate.steps.labels.shots import Said, said_of_shots
 from keeprate.steps.session import Session
@@ -64,9 +65,12 @@ class PhotoPage:
 
 
 def listed_part(
-    session: Session, head: str | None, library: str | None, *, everything: bool, rising: bool, top: int, offset: int
-) -> PhotoPage:
+    session: Session, head: str | None, library: str | None, *, everything: bool, rising: bool, top: int, offset: int,
+    groups: bool = False,
+) -> PhotoPage:  # fmt: skip
     """`top` photos of what `listed` gives (`rising`: from its end), from `offset` on, at a fraction of its cost.
+
+    With `groups` as `by_group` has them.
 
     Raises:
         UsageError: there is no such head, or no library.
@@ -76,17 +80,31 @@ def listed_part(
         session.libraries()  # says that there is none
         return PhotoPage(0, offset, ())
     libraries = session.libraries_of(name)
-    with session.catalog.db.atomic():  # what is counted and what is shown are of one moment
+    with reading(session.catalog):  # what is counted and what is shown are of one moment
         buckets = _buckets(session, name)
         said = said_of_shots(session, name)
         labelled = {} if everything else said.of_photos()
+        order = (
+            photo
+            for photo in scores.order(session.catalog, name, library)
+            if photo[1] in libraries and photo[0] not in labelled
+        )
+        if groups:
+            whole = list(order)
+            if rising:
+                whole.reverse()
+            grouped = _grouped(session, name, whole)
+            photos = tuple(
+                replace(_photo(session, name, buckets, said, *photo), burst=place)
+                for photo, place in grouped[offset : offset + top]
+            )
+            return PhotoPage(len(whole), offset, photos)
         wanted: deque[tuple[str, str]] = deque(maxlen=offset + top if rising else None)
         total = 0
-        for photo in scores.order(session.catalog, name, library):
-            if photo[1] in libraries and photo[0] not in labelled:
-                if rising or offset <= total < offset + top:
-                    wanted.append(photo)
-                total += 1
+        for photo in order:
+            if rising or offset <= total < offset + top:
+                wanted.append(photo)
+            total += 1
         if rising:
             wanted.reverse()
             wanted = deque(islice(wanted, offset, None))
@@ -123,21 +141,35 @@ def _paths(session: Session, content_key: str, library: str) -> list[str]:
 
 def by_group(session: Session, photos: list[ListedPhoto]) -> list[ListedPhoto]:
     """Each group in the place of its first photo, best first; what is alone stays where it is."""
+    if not photos:
+        return []
+    listed_as = {(photo.content_key, photo.library): photo for photo in photos}
+    grouped = _grouped(session, photos[0].head, list(listed_as))
+    return [replace(listed_as[photo], burst=place) for photo, place in grouped]
+
+
+def _grouped(
+    session: Session, head: str, photos: list[tuple[str, str]]
+) -> list[tuple[tuple[str, str], BurstPlace | None]]:
+    """The same for (content key, library), each with its place."""
     from keeprate.steps.photos.grouping_run import burst_places
 
-    places = {
-        (library, key): place
-        for library in dict.fromkeys(photo.library for photo in photos)
-        for key, place in burst_places(session, library, photos[0].head).items()
-    }
-    placed = [replace(photo, burst=places.get((photo.library, photo.content_key))) for photo in photos]
-    together: dict[tuple[str, str], list[ListedPhoto]] = {}
-    for photo in placed:
-        group = photo.burst.burst if photo.burst is not None else photo.content_key
-        together.setdefault((photo.library, group), []).append(photo)
-    group_of_best = {id(min(group, key=_position)): group for group in together.values()}
-    return [one for photo in placed for one in sorted(group_of_best.get(id(photo), ()), key=_position)]
+    libraries = dict.fromkeys(library for _, library in photos)
+    places = {library: burst_places(session, library, head) for library in libraries}
+    placed = [(photo, places[photo[1]].get(photo[0])) for photo in photos]
+    together: dict[tuple[str, str], list[tuple[tuple[str, str], BurstPlace | None]]] = {}
+    for photo, place in placed:
+        if place is not None:
+            together.setdefault((photo[1], place.burst), []).append((photo, place))
+    group_of_best = {}
+    for group in together.values():
+        group.sort(key=_position)
+        group_of_best[group[0][0]] = group
+    return [
+        one for photo, place in placed for one in ([(photo, None)] if place is None else group_of_best.get(photo, ()))
+    ]
 
 
-def _position(photo: ListedPhoto) -> int:
-    return photo.burst.position if photo.burst is not None else 0
+def _position(placed: tuple[tuple[str, str], BurstPlace | None]) -> int:
+    _, place = placed
+    return 0 if place is None else place.position

@@ -39,13 +39,16 @@ document.addEventListener("click", async (event) => {
 });
 
 const NOT_LET_IN = "keeprate was started anew and no longer knows this page: open it again with `keeprate web --open`.";
-const SLOWEST = { now: 500, stands: 2000 }; // milliseconds between two fetches of one part
+const SHORTEST_WAIT = { now: 500, stands: 2000 }; // milliseconds until a part is fetched
+const REST_FACTOR = 10; // so many times as long as that took passes without: the daemon has other things to do
+const restsUntil = {};
 const waiting = {};
 
 function fetchPart(name) {
   if (!document.getElementById(name) || waiting[name]) return;
   waiting[name] = setTimeout(async () => {
     const part = document.getElementById(name);
+    const began = Date.now();
     try {
       const answer = await fetch(part.dataset.live);
       if (answer.ok) replacePart(part, await answer.text());
@@ -54,7 +57,8 @@ function fetchPart(name) {
       say("The daemon does not answer.");
     }
     waiting[name] = undefined;
-  }, SLOWEST[name]);
+    restsUntil[name] = Date.now() + REST_FACTOR * (Date.now() - began);
+  }, Math.max(SHORTEST_WAIT[name], (restsUntil[name] || 0) - Date.now()));
 }
 
 function replacePart(part, html) {
@@ -70,7 +74,7 @@ function follow() {
   const events = new EventSource("/api/v1/events");
   const names = [
     "job.started", "job.finished", "job.failed", "job.waiting", "job.paused", "job.resumed",
-    "daemon.started", "daemon.ready", "daemon.stopping", "daemon.reloaded", "daemon.config_rejected",
+    "daemon.started", "daemon.ready", "daemon.stopping", "daemon.reloaded", "daemon.config_rejected", "daemon.failed",
     "library.scanned", "library.offline", "library.online", "photos.embedded", "photos.grouped", "head.promoted",
     "head.kept", "scores.updated", "marks.read", "marks.written", "labels.changed", "disk.full", "catalog.damaged",
     "catalog.checked", "backup.made", "thumbnails.made", "work.made_way", "worker.started", "worker.ended",
