@@ -3,13 +3,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from keeprate.catalog import open_catalog
-from keeprate.catalog.connection import translated
+from keeprate.catalog import Catalog, open_catalog, problems
+from keeprate.catalog.connection import reading, translated
 from keeprate.errors import CatalogError, DiskFullError
 from support.small_disks import small_disk
 
@@ -78,3 +79,53 @@ def test_many_processes_may_open_a_new_catalog_at_once(tmp_path: Path) -> None:
         ]
         errors = [process.communicate()[1] for process in opening]
         assert [process.returncode for process in opening] == [0] * 5, errors
+
+
+def note(catalog: Catalog, path: str, *, fails: bool = False) -> None:
+    with catalog.db.atomic():
+        problems.record(catalog, "scan", path, "made up", library=None)
+        if fails:
+            raise KeyError(path)
+
+
+def test_who_reads_before_writing_waits_for_others_and_does_not_fail(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+
+    def note_another() -> None:
+        with open_catalog(path) as other:
+            note(other, "/b")
+
+    with open_catalog(path) as ours:
+        note(ours, "/a")
+        with ours.db.atomic():
+            assert problems.count(ours) == 1
+            writer = threading.Thread(target=note_another)
+            writer.start()
+            writer.join(0.5)
+            note(ours, "/c")
+            assert problems.count(ours) == 2, "nobody wrote in between"
+        writer.join()
+        assert problems.count(ours) == 3
+        assert not ours.conn.in_transaction
+
+
+def test_a_transaction_that_fails_leaves_nothing_also_within_another(tmp_path: Path) -> None:
+    with open_catalog(tmp_path / "catalog.db") as catalog:
+        with catalog.db.atomic():
+            note(catalog, "/kept")
+            with pytest.raises(KeyError):
+                note(catalog, "/lost", fails=True)
+        assert problems.count(catalog) == 1
+        with pytest.raises(KeyError):
+            note(catalog, "/lost", fails=True)
+        assert problems.count(catalog) == 1
+
+
+def test_who_only_reads_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with open_catalog(path) as ours, open_catalog(path) as theirs:
+        with reading(ours):
+            assert problems.count(ours) == 0
+            note(theirs, "/a")
+            assert problems.count(ours) == 0, "it is all of one moment"
+        assert problems.count(ours) == 1

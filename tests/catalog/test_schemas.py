@@ -278,7 +278,7 @@ def test_a_newer_catalog_is_refused_in_one_sentence(command: str, newer: Path) -
     before = newer.read_bytes()
     done = run(*command.split())
     assert "Traceback" not in done.err
-    expected = 2 if command == "run" else 1  # 2: systemd shall not start it again and again
+    expected = 65 if command == "run" else 1  # 65: systemd shall not start it again and again
     assert (done.code, done.err.count("written by a newer keeprate")) == (expected, 1), done.err + done.out
     assert newer.read_bytes() == before
     assert not (newer.parent / "backups").exists()

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,29 @@ COMPANIONS = ("-wal", "-shm")
 """How SQLite's files beside a catalog end."""
 BUSY_TIMEOUT_S = 30.0
 _SOME_PAGES = 65_536
+
+
+class CatalogDatabase(Database):
+    """The tables of a catalog."""
+
+    @contextlib.contextmanager
+    def atomic(self) -> Generator[Database, None, None]:
+        """A transaction that may read before it writes: nobody else writes from its beginning on. It may have to wait.
+
+        The one of sqlite-utils begins with its first write, and fails at once if another connection has written since
+        it read.
+        """
+        if self.conn.in_transaction:
+            with super().atomic():  # a savepoint
+                yield self
+            return
+        self.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield self
+            self.conn.commit()
+        except BaseException:
+            self.conn.rollback()
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +100,7 @@ def open_catalog(path: Path) -> Catalog:
         conn.text_factory = _decode_text
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("PRAGMA synchronous = NORMAL")
-        db = Database(conn, execute_plugins=False)
+        db = CatalogDatabase(conn, execute_plugins=False)
         _migrate(db, path)
     except (sqlite3.Error, KeeprateError) as error:
         if conn is not None:
@@ -138,17 +161,19 @@ def _alone(lock_file: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(catalog: Catalog) -> Iterator[None]:
-    """A transaction that may read before it writes: nobody else writes from its beginning on. It may have to wait.
+    """A transaction: `CatalogDatabase.atomic`."""
+    with catalog.db.atomic():
+        yield
 
-    `catalog.db.atomic()` fails at once there if another connection has written since it read.
-    """
-    catalog.conn.execute("BEGIN IMMEDIATE")
+
+@contextlib.contextmanager
+def reading(catalog: Catalog) -> Iterator[None]:
+    """What is read in it is of one moment; others may write meanwhile. Nothing is written in it."""
+    catalog.conn.execute("BEGIN")
     try:
         yield
-    except BaseException:
+    finally:
         catalog.conn.rollback()
-        raise
-    catalog.conn.commit()
 
 
 def _is_full(folder: Path) -> bool:
