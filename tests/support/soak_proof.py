@@ -102,7 +102,7 @@ def harm(world: World, *, undone: bool) -> Iterator[str]:
         lost = [comment for comment in lying.comments if comment not in data]
         if lost:
             yield f"{path} has lost the edits {lost}"
-        alone = not (lying.comments or lying.photo.copied) and path in world.files
+        alone = not (lying.comments or lying.photo.undo_may_miss) and path in world.files
         if undone and alone and data != lying.photo.original:
             yield f"{path} is not as it was ({len(data)} bytes, not {len(lying.photo.original)})"
 

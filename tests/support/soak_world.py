@@ -48,8 +48,8 @@ class Photo:
     said: set[str | None] = field(default_factory=lambda: {None})
     """Every bucket that it ever was in; a photo that is gone may still carry any of them."""
     stars: int | None = None
-    copied: bool = False
-    """There are or were several files of it. What a person copies may be marked already: undo does not know that."""
+    undo_may_miss: bool = False
+    """A file of it was copied, marks and all, or lay in the trash when marks were taken back: undo cannot know that."""
     thrown_away: bool = False
     """It lies in the trash, and no file of it anywhere else."""
 
@@ -200,7 +200,7 @@ class World:
         to = folder / self._name()
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to)
-        self.files[path].photo.copied = True
+        self.files[path].photo.undo_may_miss = True
         self._note(to, Lying(self.files[path].photo, list(self.files[path].comments)))
         return f"{path} → {to}"
 
@@ -224,6 +224,7 @@ class World:
         (self.trash / "info" / f"{name}.trashinfo").write_text(f"[Trash Info]\nPath={where}\nDeletionDate={when}\n")
         path.rename(self.trash / "files" / name)
         lying = self.files.pop(path)
+        lying.photo.undo_may_miss = True
         self.trashed[name] = path, lying
         if not self.lying(lying.photo):
             lying.photo.thrown_away = True
