@@ -118,7 +118,10 @@ class Reconcile(Job):
         if result.labels:
             found.append(f"{result.labels:,} label changes")
         sentence = f"{result.library}: {', '.join(found)}."
-        self._desk.events.tell("library.scanned", sentence, library=result.library, labels=result.labels, **counts)
+        self._desk.events.tell(
+            "library.scanned", sentence, library=result.library, labels=result.labels,
+            new=result.new, changed=result.changed, moved=result.moved, gone=result.gone,
+        )  # fmt: skip
         if result.labels:
             self._labels_changed(result.library, result.labels, "places")
         return sentence
