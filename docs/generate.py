@@ -212,8 +212,9 @@ API_REFUSALS = """\
 ## When something goes wrong
 
 The answer is `application/problem+json`: `type` is one of the headings of [Messages](../messages.md), or
-`unknown-address` (no such address in this version) or `not-allowed` (no token, or another website asks); `title` and
-`advice` are what the command line would say, `path` is the file concerned, and `details` say what exactly is wrong.
+`unknown-address` (no such address in this version) or `not-allowed` (no token, no open page, or another website asks);
+`title` and `advice` are what the command line would say, `path` is the file concerned, and `details` say what exactly
+is wrong.
 
 """
 

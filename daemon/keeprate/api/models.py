@@ -51,7 +51,7 @@ class WayAsked(Asked):
 class PageAsked(Asked):
     """For whom the address of the page is."""
 
-    seconds: int = Field(default=OPEN_S, ge=1, le=PRINTED_S, description="How long it lets somebody in.")
+    seconds: float = Field(default=OPEN_S, ge=1, le=PRINTED_S, description="How long it lets somebody in.")
 
 
 @dataclass(frozen=True, slots=True)
