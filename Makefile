@@ -27,10 +27,10 @@ $(VENV)/.dev: $(BIN)/keeprate
 	@touch $@
 
 test: $(VENV)/.dev  ## Run the whole test suite.
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-fast: $(VENV)/.dev  ## Run the tests that take no more than a few seconds each.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not viewers and not system and not soak"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow and not viewers and not system and not soak"
 
 test-viewers: $(VENV)/.dev  ## Ask real viewers for their order; skips those that are not installed.
 	$(BIN)/python -m pytest -m viewers tests/viewers
