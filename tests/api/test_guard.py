@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -314,8 +315,16 @@ def test_the_client_does_not_talk_to_somebody_else(tmp_path: Path) -> None:
 
 def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEEPRATE_HOME", str(tmp_path / ("long" * 30)))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with (
+        tempfile.TemporaryDirectory(prefix="kr") as short,
+        monkeypatch.context() as patched,
+    ):  # tmp_path may be too long
+        patched.setattr("tempfile.tempdir", short)
+        _its_socket_lies_in(Path(short))
+
+
+def _its_socket_lies_in(temporary: Path) -> None:
     with serving() as here:
-        assert here.home.socket_file.is_relative_to(tmp_path / f"keeprate-{os.getuid()}")
+        assert here.home.socket_file.is_relative_to(temporary / f"keeprate-{os.getuid()}")
         assert mode(here.home.socket_file.parent) == mode(here.home.socket_file.parent.parent) == 0o700
         assert over_unix(here, "GET", "").status == 200
