@@ -318,7 +318,7 @@ def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path, monkey
     with (
         tempfile.TemporaryDirectory(prefix="kr") as short,
         monkeypatch.context() as patched,
-    ):  # tmp_path may be too long
+    ):
         patched.setattr("tempfile.tempdir", short)
         _its_socket_lies_in(Path(short))
 
