@@ -19,6 +19,8 @@ log = logging.getLogger("keeprate")
 
 KEPT = 1000
 """Events that a listener who was away for a moment can still get."""
+PASSING = frozenset({"job.progress"})
+"""Of use only while they happen: not kept, for they would push out what matters."""
 LISTENER_HOLDS = 10_000
 """Events that wait for a slow listener; older ones are dropped then."""
 
@@ -45,15 +47,12 @@ class Events:
         self._listeners: list[Callable[[Event], None]] = []
         self._last_id = 0
 
-    def tell(self, name: str, sentence: str, *, level: int = logging.INFO, kept: bool = True, **data: Value) -> Event:
-        """Record an event, log it at `level` (0: not at all) and hand it to all listeners.
-
-        One that is not `kept` is of use only while it happens: whoever was away for a moment does not get it.
-        """
+    def tell(self, name: str, sentence: str, *, level: int = logging.INFO, **data: Value) -> Event:
+        """Record an event, log it at `level` (0: not at all) and hand it to all listeners."""
         with self._lock:
             self._last_id += 1
             event = Event(self._last_id, name, time.time(), sentence, data)
-            if kept:
+            if name not in PASSING:
                 self._kept.append(event)
             for listener in self._listeners:
                 listener(event)

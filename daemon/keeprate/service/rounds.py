@@ -359,7 +359,7 @@ class Rounds:
         if now - self._told_progress_at >= PROGRESS_EVERY_S:
             self._told_progress_at = now
             self._desk.events.tell(
-                "job.progress", progress_sentence(job.name, progress), level=0, kept=False,
+                "job.progress", progress_sentence(job.name, progress), level=0,
                 job=job.name, step=progress.step, done=progress.done, total=progress.total,
             )  # fmt: skip
 
