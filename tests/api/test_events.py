@@ -74,7 +74,7 @@ def test_after_a_break_what_was_missed_is_told() -> None:
 def test_after_a_restart_all_is_told() -> None:
     with serving() as here:
         for number in range(5):
-            here.control.events.tell("job.progress", str(number))
+            here.control.events.tell("job.started", str(number))
         with stream(here, "0") as response:
             last = [read(response) for _ in range(5)][-1]
     with serving() as here:
@@ -172,6 +172,17 @@ def test_nothing_wakes_up_while_nobody_asks() -> None:
 def test_the_kept_events_are_bounded() -> None:
     with serving() as here:
         for number in range(KEPT + 10):
-            here.control.events.tell("job.progress", str(number), level=0)
+            here.control.events.tell("job.started", str(number), level=0)
         with stream(here, "0") as response:
             assert read(response).data["id"] == 11
+
+
+def test_progress_pushes_nothing_out_of_what_is_kept() -> None:
+    with serving() as here:
+        here.control.events.tell("head.promoted", "It is better.")
+        for number in range(KEPT + 10):
+            here.control.events.tell("job.progress", str(number), level=0)
+        with stream(here, "0") as response:
+            assert read(response).name == "head.promoted"
+            here.control.events.tell("job.progress", "heard while it happens", level=0)
+            assert read(response).name == "job.progress"
