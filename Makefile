@@ -27,16 +27,16 @@ $(VENV)/.dev: $(BIN)/keeprate
 	@touch $@
 
 test: $(VENV)/.dev  ## Run the whole test suite.
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 test-fast: $(VENV)/.dev  ## Run the tests that take no more than a few seconds each.
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow and not viewers and not system and not soak"
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not slow and not viewers and not system and not soak"
 
 test-viewers: $(VENV)/.dev  ## Ask real viewers for their order; skips those that are not installed.
 	$(BIN)/python -m pytest -m viewers tests/viewers
 
 test-system: $(VENV)/.dev  ## Ask a real systemd, tray host and browser; skips what is not installed.
-	$(BIN)/python -m pytest -m system tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m system tests
 
 soak: $(VENV)/.dev  ## Use the service for MINUTES=10 while photos move, disks go and processes die.
 	KEEPRATE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak -s --timeout 0 tests

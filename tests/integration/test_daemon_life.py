@@ -25,7 +25,7 @@ from support.photos import write_photos
 from support.small_disks import fill, small_disk
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.system  # minutes of real daemons: beside the suite, like other real systems
 
 
 @pytest.fixture
