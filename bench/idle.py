@@ -83,9 +83,8 @@ def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
         wait_until(daemon, lambda: count_embedded() == photos, "all photos are embedded", log)
         embedded_s = time.perf_counter() - started
         wait_until(daemon, rests, "the daemon has nothing left to do", log)
-        rested_at = time.perf_counter()
         wait_until(daemon, lambda: not daemon.children(), "the worker has ended", log)
-        worker_gone_s = time.perf_counter() - rested_at
+        worker_gone_s = time.time() - last_work_at()
         time.sleep(REST_S)
         unasked = daemon.memory_info().rss
         ask_as_people_do()
@@ -149,6 +148,12 @@ def rests() -> bool:
         and live["state"] == "idle"
         and not any(job["state"] in ("running", "waiting") for job in live["jobs"])
     )
+
+
+def last_work_at() -> float:
+    """When the last job ended, in unix seconds."""
+    said = json.loads(subprocess.run([*COMMAND, "status", "--json"], stdout=subprocess.PIPE, check=True).stdout)
+    return max(job["last_finished_at"] or 0.0 for job in said["live"]["jobs"])
 
 
 def ask_as_people_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -319,3 +320,37 @@ def test_many_small_things_make_for_one_giving_back(monkeypatch: pytest.MonkeyPa
         for _ in range(50):
             memory.give_back_soon()
         wait_until(lambda wanted=times: len(given) == wanted)  # type: ignore[misc]
+
+
+FRUGAL = """
+import json, os, sys
+from keeprate.steps.memory import begin_anew_frugally, usual_allocation
+begin_anew_frugally("keeprate")
+environment = dict(os.environ)
+usual_allocation(environment)
+names = ("PYTHONMALLOC", "MALLOC_ARENA_MAX")
+print(json.dumps([os.getpid(), sys.argv[1:], [os.environ.get(n) for n in names], [environment.get(n) for n in names]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is what it is about")
+@pytest.mark.parametrize(
+    ("name", "set_before", "found", "for_workers"),
+    [
+        ("keeprate", {}, ["malloc", "1"], [None, None]),
+        ("keeprate", {"PYTHONMALLOC": "debug"}, ["debug", None], ["debug", None]),  # somebody looks for a fault
+        ("other", {}, [None, None], [None, None]),
+    ],
+)
+def test_a_process_that_stays_begins_anew_with_another_allocation(
+    tmp_path: Path, name: str, set_before: dict[str, str], found: list[str | None], for_workers: list[str | None]
+) -> None:
+    script = tmp_path / name
+    script.write_text(FRUGAL)
+    process = subprocess.Popen(
+        [sys.executable, script, "run", "a b", "-v"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **set_before},
+    )
+    said, _ = process.communicate(timeout=60)
+    assert json.loads(said) == [process.pid, ["run", "a b", "-v"], found, for_workers]

@@ -80,6 +80,12 @@ def _log_end(error: KeeprateError) -> None:
 
 
 def _spare_memory() -> None:
-    """Leave out what a process that stays needs not: FastAPI loads all of pydantic 1, to find nothing made with it."""
+    """Begin as a process that stays small, and leave out what it needs not.
+
+    FastAPI loads all of pydantic 1, to find nothing made with it.
+    """
+    from keeprate.steps.memory import begin_anew_frugally
+
+    begin_anew_frugally("keeprate", "__main__.py")
     modules: dict[str, Any] = sys.modules
     modules.setdefault("pydantic.v1", None)  # what Python takes for "not installed"

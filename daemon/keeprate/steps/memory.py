@@ -11,6 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+ALLOCATION = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
+"""In the environment of a process that stays. Python's own allocator gives back a megabyte only when nothing in it is
+used any more, so that a look at 50,000 files leaves 10 MB for good; glibc's gives back pages of 4 kB wherever they lie.
+"""
+_BEGAN_ANEW = "KEEPRATE_BEGAN_ANEW"
 SOON_S = 10.0
 _soon = threading.Lock()
 _timers: list[threading.Timer] = []
@@ -35,6 +40,29 @@ def resident_bytes(pid: int | None = None) -> int:
             return int(psutil.Process(pid).memory_info().rss)
         except psutil.Error:
             return 0
+
+
+def begin_anew_frugally(*programs: str) -> None:
+    """Have this process begin once more, with an allocation of memory that fits one which stays. Not to be noticed.
+
+    It keeps its process id, arguments and open files. Nothing happens where it would not help (no glibc), where the
+    environment says how memory is to be allocated, or if this is not one of `programs` (by the file that was started).
+    """
+    if sys.platform != "linux" or _trim() is None or not sys.executable:
+        return
+    if os.environ.keys() & {*ALLOCATION, _BEGAN_ANEW} or Path(sys.argv[0]).name not in programs:
+        return
+    arguments = [sys.executable, *sys.orig_argv[1:]]
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.execve(sys.executable, arguments, {**os.environ, **ALLOCATION, _BEGAN_ANEW: "1"})  # noqa: S606 (ourselves)
+
+
+def usual_allocation(environment: dict[str, str]) -> None:
+    """Take out of an environment what `begin_anew_frugally` put in: a process that computes is faster without."""
+    if environment.pop(_BEGAN_ANEW, None):
+        for name in ALLOCATION:
+            environment.pop(name, None)
 
 
 def give_back() -> None:
