@@ -45,6 +45,7 @@ def test_a_day_with_the_api(home: Path, tmp_path: Path) -> None:
         client = connected()
         heard = client.events(after=0)
         wait_until(lambda: client.status().model.cached == 16, 60)
+        wait_until(lambda: client._call("GET", "/photos?top=1")["total"] == 16, 60, what="they are scored")
         page = client._call("GET", "/photos?top=1000")
         key_of = {Path(photo["path"]): photo["content_key"] for photo in page["photos"]}
         assert set(key_of) == set(before)

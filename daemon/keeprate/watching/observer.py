@@ -71,6 +71,8 @@ class _Watcher:
     watch: EventWatch | None = None
     poll_at: float | None = None
     recount_at: float | None = None
+    lost_events: bool = False
+    """Events were lost since it was last checked."""
 
 
 class LibraryObserver:
@@ -140,7 +142,9 @@ class LibraryObserver:
         """Notice roots that vanished, came back, were replaced or became deaf; let polled ones have their turn.
 
         Unmounting and remounting are silent otherwise. Each such change asks for a full scan: whether the library
-        is online is for whoever scans to find out (`root_state`).
+        is online is for whoever scans to find out (`root_state`). A library whose events were lost is scanned a
+        second time here: watchdog takes its watches down and up again after it has said so, and what changes just
+        then is seen neither by them nor, perhaps, by the scan that was asked for at once.
         """
         for watcher in self._watchers:
             with self._lock:
@@ -152,6 +156,9 @@ class LibraryObserver:
                 elif watcher.poll_at is not None and time.monotonic() >= watcher.poll_at:
                     watcher.poll_at = time.monotonic() + self._poll_every_s
                     reason = "it cannot be watched, so it is scanned from time to time"
+                elif watcher.lost_events:
+                    reason = "its watches were renewed after events were lost"
+                watcher.lost_events = False
             if reason is not None:
                 self._queue.put(FullScan(watcher.root.library, reason))
 
@@ -245,6 +252,7 @@ class LibraryObserver:
     def _events_were_lost(self, message: str) -> None:
         for watcher in self._watchers:
             if watcher.watch is not None:
+                watcher.lost_events = True
                 self._queue.put(FullScan(watcher.root.library, f"events were lost ({message})"))
 
     def _tell(self) -> None:

@@ -6,6 +6,7 @@ Changes go through in batches: one durable commit before a batch, one after it. 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,11 +17,11 @@ from pathlib import Path
 from keeprate.catalog import Catalog, files, given_marks, journal, libraries
 from keeprate.catalog.files import SeenFile, Signature
 from keeprate.catalog.journal import Entry, Planned
-from keeprate.errors import DiskFullError
+from keeprate.errors import DiskFullError, KeeprateError
 from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, PhotoManager
 from keeprate.safe_files import sweep_temporaries
 from keeprate.steps.marks.managers import manager_type, managers_for
-from keeprate.steps.photos.scanning import offline_roots
+from keeprate.steps.photos.scanning import offline_roots, scan_library
 from keeprate.steps.session import Session
 from keeprate.steps.worker import Working
 
@@ -136,25 +137,48 @@ def manager_of(session: Session, entry: Entry) -> PhotoManager | None:
     return type_(LibraryPlace(entry.library, root), type_.settings_type())
 
 
-def settle_planned(session: Session) -> None:
-    """Close what a killed run left open, by looking at what stands, and remove its temporary files."""
-    states: dict[int, str] = {}
+def settle_planned(session: Session) -> list[Entry]:
+    """Close what a killed run left open, by looking at what stands, and remove its temporary files.
+
+    Returns what has to stay open until somebody can tell: on a disk that is not there, or of a photo that is being
+    moved just now.
+    """
     open_entries = journal.planned(session.catalog)
-    away = offline_roots(session) if open_entries else None
+    if not open_entries:
+        return []
+    look_where_photos_lie(session)
+    states: dict[int, str] = {}
+    away = offline_roots(session)
     for entry in open_entries:
-        if away is not None and away.covers(entry.path):
+        if away.covers(entry.path):
             continue  # an unplugged disk tells nothing: ask again next time
         sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
         manager = manager_of(session, entry)
         if manager is None:
             continue  # its photo manager is not installed any more; should it come back, it can still tell
+        of_photo = journal_entry(session, entry)
         try:
-            stands = manager.standing(journal_entry(session, entry))
+            stands = manager.standing(of_photo)
         except (OSError, MarkRefusedError):
             continue  # nobody can tell now: ask again next time
+        if not all(path.exists() for path in of_photo.photo_paths):
+            continue  # it was moved after it was looked for: nothing was seen because nothing is there
+        is_lost = entry.content_key is not None and not of_photo.photo_paths
         # Neither before nor after: somebody changed the place since. Ours may be in it, so undo must look there.
-        states[entry.id] = "dropped" if stands == entry.before else "done"
+        # The same goes for a photo that is nowhere: it may come back, from the trash or another disk, with ours in it.
+        states[entry.id] = "dropped" if stands == entry.before and not is_lost else "done"
     journal.settle(session.catalog, states)
+    return [entry for entry in open_entries if entry.id not in states]
+
+
+def look_where_photos_lie(session: Session) -> None:
+    """A mark moves with its photo, and is found where the catalog knows that to lie: also if that was a moment ago.
+
+    Else its place would count as gone, and the mark stay for ever.
+    """
+    for library in session.config.library:
+        with contextlib.suppress(KeeprateError):  # what is wrong with the config must not keep marks where they are
+            scan_library(session, library)
 
 
 def _signature(path: Path) -> Signature | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,23 +10,25 @@ from keeprate import plugin_api
 from keeprate.catalog import files, journal
 from keeprate.catalog.files import SeenFile
 from keeprate.catalog.journal import Entry
-from keeprate.errors import DiskFullError, KeeprateError
+from keeprate.errors import DiskFullError
 from keeprate.plugin_api import MarkRefusedError, PhotoManager
 from keeprate.steps.marks.journalling import (
     BATCH,
     NO_ROOM,
     as_touched,
     journal_entry,
+    look_where_photos_lie,
     make_durable,
     manager_of,
     photos_as_scanned,
     settle_planned,
 )
-from keeprate.steps.photos.scanning import offline_roots, scan_library
+from keeprate.steps.photos.scanning import offline_roots
 from keeprate.steps.session import Progress, Session
 from keeprate.steps.tasks import PlannedMark, UndoOutcome, UndoTask
 
 FAILURES_SHOWN = 500
+UNTOLD = "keeprate was killed while writing it, and what stands there cannot be looked at now; undo again later"
 NOTHING_DONE = (plugin_api.UndoOutcome.NOT_OURS, plugin_api.UndoOutcome.GONE)
 
 
@@ -38,13 +39,16 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         DiskFullError: no room to restore what was; nothing is lost, run it again after making room.
     """
     make_durable(session.catalog)
-    settle_planned(session)
+    untold = settle_planned(session)
     entries = journal.standing(session.catalog, run_id=task.run)
     if task.dry_run:
         by_place = {_place(entry): _mark(entry, "would be taken back") for entry in entries}
         return UndoOutcome(planned=tuple(by_place.values()))
-    _look_where_photos_lie(session)
+    look_where_photos_lie(session)
     places = _Places()
+    for entry in untold:
+        if task.run in (None, entry.run_id):
+            places.add(entry, (), UNTOLD)
     managers: dict[tuple[str, str], PhotoManager | None] = {}
     away = offline_roots(session)
     stuck: set[tuple[str, str]] = set()
@@ -73,16 +77,6 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
     taken.write_down()
     return places.told()
-
-
-def _look_where_photos_lie(session: Session) -> None:
-    """A mark moves with its photo, and is found where the catalog knows that to lie: also if that was a moment ago.
-
-    Else the place would count as gone, and the mark stay for ever.
-    """
-    for library in session.config.library:
-        with contextlib.suppress(KeeprateError):  # what is wrong with the config must not keep marks where they are
-            scan_library(session, library)
 
 
 @dataclass(slots=True)
