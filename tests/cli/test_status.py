@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from keeprate.cli.showing_status import detail, summary
+from keeprate.cli.showing_status import _decision, detail, summary
 from keeprate.service.status import HeadStatus
 from support.made_heads import made_metrics
 
@@ -77,3 +77,10 @@ def test_a_head_with_fewer_than_two_buckets_is_of_no_type() -> None:
     lone = replace(WEATHER, name="lone", buckets=("one",), labels={"one": 3}, images=3)
     assert list(summary((lone,)))[1].split()[:3] == ["lone", "—", "one(3)"]
     assert "Type:       —" in list(detail(lone))
+
+
+def test_a_head_that_learns_nothing_gets_advice_and_one_in_use_does_not() -> None:
+    advice = "`keeprate model list --known`"
+    assert advice in _decision(replace(WEATHER, last_attempt="It predicts no better."))
+    assert advice not in _decision(WEATHER)
+    assert advice not in _decision(replace(HOTDOG, last_attempt="It predicts no better."))

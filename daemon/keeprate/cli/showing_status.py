@@ -180,7 +180,11 @@ def _decision(head: HeadStatus) -> str:
             said += (
                 f"\n  its buckets changed since: it knows {', '.join(head.learned_buckets)} until it is trained anew"
             )
-    return said + (f"\n  last attempt: {head.last_attempt}" if head.last_attempt else "")
+    if head.last_attempt:
+        said += f"\n  last attempt: {head.last_attempt}"
+        if head.version is None:
+            said += "\n  what helps: more labels, or a model that sees more (`keeprate model list --known`)"
+    return said
 
 
 def detail(head: HeadStatus, *, looked_at: bool = True) -> Iterator[str]:
