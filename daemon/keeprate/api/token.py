@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hmac
 import os
 import secrets
@@ -15,21 +16,23 @@ _SHORTEST = 32
 
 
 def token(home: Home) -> str:
-    """The token of this home, made once and kept.
+    """The token of this home, made once and kept; on a full disk one that nobody gets to know.
 
     Raises:
         KeeprateError: it cannot be read or written.
     """
     path = home.token_file
+    made = secrets.token_urlsafe(32)
     try:
         with contextlib.suppress(FileNotFoundError):
             kept = path.read_text("ascii", "replace").strip()
             path.chmod(0o600)
             if len(kept) >= _SHORTEST and kept.isascii():
                 return kept
-        made = secrets.token_urlsafe(32)
         _write_private(path, made + "\n")
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return made  # the unix socket and the page need none
         raise KeeprateError(f"The token cannot be kept: {error.strerror or error}.", path=path) from error
     return made
 
@@ -46,7 +49,9 @@ def _write_private(path: Path, text: str) -> None:
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(handle, text.encode("ascii"))
-    finally:
-        os.close(handle)
-    temporary.replace(path)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("ascii"))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -15,7 +15,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 
-from keeprate.errors import CatalogError
+from keeprate.config.workspace import config_of
+from keeprate.errors import CatalogError, DiskFullError, KeeprateError
 from keeprate.paths import Home
 from keeprate.service.clocks import MachineClocks
 from keeprate.service.control import Control
@@ -23,6 +24,7 @@ from keeprate.service.door import Door, Server
 from keeprate.service.engine import Engine
 from keeprate.service.notify import Notifier
 from keeprate.service.pulse import Pulse
+from keeprate.service.standstill import LOOK_AGAIN_S, Standstill
 from keeprate.steps.lock import hold_lock
 from keeprate.steps.marks.managers import check_marks
 from keeprate.steps.session import Session, open_session
@@ -37,7 +39,7 @@ log = logging.getLogger("keeprate")
 
 
 def run_daemon(home: Home, *, serve: Callable[[Home, Control], Server] | None = None) -> None:
-    """Work until SIGTERM or SIGINT.
+    """Work until SIGTERM or SIGINT; where the disk is too full to begin, wait until it is not.
 
     Args:
         home: what to work on.
@@ -48,17 +50,20 @@ def run_daemon(home: Home, *, serve: Callable[[Home, Control], Server] | None = 
         KeeprateError: the config or the catalog cannot be used, or there is no library.
     """
     notifier = Notifier()
-    with hold_lock(home.daemon_lock_file), _opened(home) as session:
-        session.libraries()
-        check_marks(session.config)
-        door = Door(home, serve)
-        engine = Engine(session, notifier=notifier, before_work=lambda: door.check(engine))
-        ended = threading.Event()
-        try:
-            with _signals(engine, ended):
-                _work(engine, notifier, door)
-        finally:
-            ended.set()
+    with hold_lock(home.daemon_lock_file):
+        opened = _opened_in_time(home, serve, notifier)
+        if opened is not None:
+            with opened as session:
+                _run(session, serve, notifier)
+
+
+def _run(session: Session, serve: Callable[[Home, Control], Server] | None, notifier: Notifier) -> None:
+    session.libraries()
+    check_marks(session.config)
+    door = Door(session.home, serve)
+    engine = Engine(session, notifier=notifier, before_work=lambda: door.check(engine))
+    with _signals(engine):
+        _work(engine, notifier, door)
 
 
 def _work(engine: Engine, notifier: Notifier, door: Door) -> None:
@@ -79,30 +84,53 @@ def _work(engine: Engine, notifier: Notifier, door: Door) -> None:
         door.close()
 
 
-@contextlib.contextmanager
-def _opened(home: Home) -> Iterator[Session]:
+def _opened(home: Home) -> Session:
     try:
-        session = open_session(home)
+        return open_session(home)
     except CatalogError as error:
         if not isinstance(error.__cause__, sqlite3.OperationalError):  # in use, or the disk: may pass
             error.exit_code = UNUSABLE_CATALOG
         raise
-    with session:
-        yield session
+
+
+def _opened_in_time(home: Home, serve: Callable[[Home, Control], Server] | None, notifier: Notifier) -> Session | None:
+    """A session as soon as the disk has room for one; None: told to stop before (decision 0120)."""
+    try:
+        return _opened(home)
+    except DiskFullError as error:
+        standstill = Standstill(config_of(home), error)
+    door = Door(home, serve)
+    with _signals(standstill):
+        try:
+            with contextlib.suppress(KeeprateError):  # there may be no room for a socket either
+                door.open(standstill)
+            standstill.events.tell("disk.full", standstill.sentence, level=logging.ERROR)
+            notifier.ready()  # the api answers; a start that waited for room would be ended and tried anew
+            notifier.status(standstill.sentence)
+            while standstill.wait(min(LOOK_AGAIN_S, (notifier.watchdog_s or 60) / 3)):
+                notifier.watchdog()
+                with contextlib.suppress(DiskFullError):
+                    return _opened(home)
+        finally:
+            door.close()
+    notifier.stopping()
+    return None
 
 
 @contextlib.contextmanager
-def _signals(engine: Engine, ended: threading.Event) -> Iterator[None]:
+def _signals(control: Control) -> Iterator[None]:
     """Hear signals in a thread of their own, also while the engine's is deep in SQLite or on a disk that hangs."""
+    ended = threading.Event()
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.signal(number, _heard) for number in numbers}
     wakeup = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(ours, engine, ended), name="keeprate-signals", daemon=True).start()
+    threading.Thread(target=_listen, args=(ours, control, ended), name="keeprate-signals", daemon=True).start()
     try:
         yield
     finally:
+        ended.set()
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -113,14 +141,14 @@ def _heard(*_: object) -> None:
     """The interpreter's own part of a signal; what it means is done where `_listen` reads it."""
 
 
-def _listen(channel: socket.socket, engine: Engine, ended: threading.Event) -> None:
+def _listen(channel: socket.socket, control: Control, ended: threading.Event) -> None:
     with channel:
         while numbers := channel.recv(16):
             for number in numbers:
                 if number == signal.SIGHUP:
-                    engine.reload()
+                    control.reload()
                 else:
-                    engine.stop()
+                    control.stop()
                     threading.Thread(target=_end_in_time, args=(ended,), name="keeprate-end", daemon=True).start()
 
 
