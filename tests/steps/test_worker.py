@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -35,7 +36,7 @@ from keeprate.steps.tasks import (
 )
 from keeprate.steps.worker_client import WorkerClient, WorkerStoppedError
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import COMMAND_S, PATIENCE_S, join, wait_until
 
 
 @pytest.fixture
@@ -65,23 +66,29 @@ def run_in(tmp_path: Path, *before: str) -> list[str]:
     return [sys.executable, str(script)]
 
 
-@pytest.mark.system  # its process may be done before it is found too large: to be made certain first
+GREEDY = (
+    "import functools, itertools",
+    "from keeprate.steps import restraint",
+    "sizes = itertools.count(10**12, 10**12)",
+    "restraint.MemoryLimit = functools.partial(restraint.MemoryLimit, resident=lambda: next(sizes))",
+)
+"""Whenever it looks how large it is, it has grown by more than anything that is granted it."""
+
+
 def test_a_worker_above_its_limit_gives_its_place_to_another(
     session: Session, root: Path, tmp_path: Path, told: list[str], tell: Callable[[str, str], object]
 ) -> None:
-    # a limit of 300 bytes and nothing granted above it: each process gets one batch done
-    greedy = run_in(
-        tmp_path, "from keeprate.steps import restraint", "restraint.HEADROOM = 0", "restraint.MEGABYTE = 1"
-    )
-    set_config(session, "[jobs]\nworker_memory = 300\n[embedding]\nthreads = 1")
+    set_config(session, "[embedding]\nthreads = 1\nbatch_size = 8")
     write_photos(root, range(24))
     scan(session)
-    client = WorkerClient(greedy, tell=tell)
+    client = WorkerClient(run_in(tmp_path, *GREEDY), tell=tell)
     try:
         outcome = embed_all(session, client)
         assert (outcome.embedded, outcome.failed, outcome.cancelled) == (24, 0, False)
         assert count(session) == 24
-        assert told.count("worker.recycled") >= 2
+        assert told == ["worker.started", "worker.recycled"] * 4, (
+            "three get one batch done, the last finds nothing left"
+        )
         paths = tuple(str(path) for path in write_photos(tmp_path / "elsewhere", range(100, 116)))
         looked = client.run(LookAtTask(paths), Reporter())
         assert isinstance(looked, LookAtOutcome)
@@ -90,7 +97,7 @@ def test_a_worker_above_its_limit_gives_its_place_to_another(
         assert not any(looked.reasons)
     finally:
         client.close()
-    assert told.count("worker.started") >= 4
+    assert told == ["worker.started", "worker.recycled"] * 7, "two batches"
 
 
 def test_a_worker_of_common_size_is_kept(
@@ -121,7 +128,11 @@ STUCK = (
     "import time",
     "from keeprate.steps.heads import training",
     "from keeprate.steps.photos import grouping",
-    "training.train = grouping.group = lambda session, task: time.sleep(1000)",
+    "from keeprate.steps.session import Progress",
+    "def stuck(session, task):",
+    "    session.reporter.progress(Progress('stuck', 0, 1))",
+    "    time.sleep(1000)",
+    "training.train = grouping.group = stuck",
 )
 
 
@@ -142,17 +153,16 @@ def stopped_within(client: WorkerClient, task: Task, after: Callable[[Progress],
 def test_embedding_stops_at_the_next_batch(
     session: Session, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_client, "CANCEL_GRACE_S", 30.0)  # the next batch may be far on a busy machine
+    monkeypatch.setattr(worker_client, "CANCEL_GRACE_S", PATIENCE_S)  # the next batch may be far on a busy machine
     write_photos(root, range(200))
     scan(session)
     client = WorkerClient(run_in(tmp_path, *SLOW))
     try:
-        seconds, outcome = stopped_within(client, EmbedTask(), lambda made: made.done > 0)
+        _, outcome = stopped_within(client, EmbedTask(), lambda made: made.done > 0)
         assert isinstance(outcome, EmbedOutcome)
         assert outcome.cancelled
         assert 0 < outcome.embedded < 200
         assert count(session) == outcome.embedded
-        assert seconds < 30
         assert client.pid is not None, "the worker lives on"
     finally:
         client.close()
@@ -161,17 +171,19 @@ def test_embedding_stops_at_the_next_batch(
 @pytest.mark.parametrize("task", [TrainTask("keep"), GroupTask()])
 def test_what_does_not_listen_is_killed_in_time(session: Session, tmp_path: Path, task: Task) -> None:
     client = WorkerClient(run_in(tmp_path, *STUCK))
-    asked = threading.Event()
-    starting = threading.Timer(2.0, asked.set)
-    starting.start()
-    began = time.monotonic()
-    with pytest.raises(WorkerStoppedError):
-        client.run(task, Reporter(cancelled=asked.is_set))
-    assert time.monotonic() - began < 2.0 + 3.0
-    assert client.pid is None
+    try:
+        seconds, outcome = stopped_within(client, task, lambda made: made.step == "stuck")
+        assert outcome is None
+        assert seconds < PATIENCE_S
+        assert client.pid is None
+    finally:
+        client.close()
 
 
-def test_training_stops_where_it_tells_how_far_it_is(session: Session, tmp_path: Path) -> None:
+def test_training_stops_where_it_tells_how_far_it_is(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_client, "CANCEL_GRACE_S", PATIENCE_S)
     endless = (
         "import time",
         "from keeprate.steps.heads import training",
@@ -184,9 +196,8 @@ def test_training_stops_where_it_tells_how_far_it_is(session: Session, tmp_path:
     )
     client = WorkerClient(run_in(tmp_path, *endless))
     try:
-        seconds, outcome = stopped_within(client, TrainTask("keep"), lambda made: made.step == "train")
+        _, outcome = stopped_within(client, TrainTask("keep"), lambda made: made.step == "train")
         assert outcome is None
-        assert seconds < 2
         assert client.pid is not None, "it was not killed for that"
     finally:
         client.close()
@@ -274,20 +285,25 @@ def test_work_in_the_background_keeps_its_share_of_the_processor(
     )
     thread.start()
     try:
-        assert working.wait(60)
+        assert working.wait(COMMAND_S), "it has low priority, and the machine may be busy"
         process = psutil.Process(client.pid)
         if sys.platform == "linux":
             assert process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
-        before, began = process.cpu_times(), time.monotonic()
-        wait_until(lambda: time.monotonic() - began > 10 or not thread.is_alive(), 15)
+
+        def used_s() -> float:
+            times = process.cpu_times()
+            return times.user + times.system
+
+        before, began = used_s(), time.monotonic()
+        wait_until(
+            lambda: (time.monotonic() - began > 10 and used_s() > before) or not thread.is_alive(), what="it works"
+        )
         assert thread.is_alive(), "there was not enough to do"
-        after, seconds = process.cpu_times(), time.monotonic() - began
-        used = after.user + after.system - before.user - before.system
-        assert used <= 1.1 * cores() * percent / 100 * seconds
-        assert used > 0, "it worked at all"
+        used = used_s() - before
+        assert used <= 1.1 * cores() * percent / 100 * (time.monotonic() - began)
     finally:
         done.set()
-        thread.join()
+        join(thread)
         client.close()
 
 
@@ -313,14 +329,27 @@ def test_a_process_knows_how_large_it_is_and_gives_back_what_it_does_not_need() 
     assert done.returncode == 0, done.stderr
 
 
+class HeldTimer(threading.Timer):
+    """A timer whose time comes when the test says so."""
+
+    set_up: ClassVar[list[HeldTimer]] = []
+
+    def start(self) -> None:
+        self.set_up.append(self)
+
+
 def test_many_small_things_make_for_one_giving_back(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[None] = []
-    monkeypatch.setattr(memory, "SOON_S", 0.2)
+    monkeypatch.setattr(HeldTimer, "set_up", [])
+    monkeypatch.setattr("keeprate.steps.memory.threading.Timer", HeldTimer)
+    monkeypatch.setattr(memory, "_timers", [])  # a test before may have left one that runs
     monkeypatch.setattr(memory, "give_back", lambda: given.append(None))
     for times in (1, 2):
         for _ in range(50):
             memory.give_back_soon()
-        wait_until(lambda wanted=times: len(given) == wanted)  # type: ignore[misc]
+        assert len(HeldTimer.set_up) == times
+        HeldTimer.set_up[-1].function()
+        assert len(given) == times
 
 
 FRUGAL = """
@@ -353,5 +382,5 @@ def test_a_process_that_stays_begins_anew_with_another_allocation(
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **set_before},
     )
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert json.loads(said) == [process.pid, ["run", "a b", "-v"], found, for_workers]
