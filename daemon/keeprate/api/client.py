@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from keeprate.service.status import Status
 
 PREFIX = "/api/v1"
-CONNECT_TIMEOUT_S = 2.0
-"""A daemon that hangs is taken for none after so long."""
+CONNECT_TIMEOUT_S = 10.0
+"""A daemon that hangs is taken for none after so long. One that lives may need seconds: on a machine that is busy, or
+that has put it aside on a slow disk.
+"""
 ANSWER_TIMEOUT_S = 20.0
 SILENCE_S = 60.0
 """The stream of events says something every 15 seconds; silence for longer means that the daemon hangs."""

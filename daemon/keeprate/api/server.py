@@ -32,7 +32,8 @@ log = logging.getLogger("keeprate")
 
 THREADS = 4
 """Requests that read or write the catalog at the same time; others wait their turn."""
-START_PATIENCE_S = 10.0
+START_PATIENCE_S = 60.0
+"""A server that cannot begin says so at once; on a busy machine one that can may need long."""
 STOP_PATIENCE_S = 0.9
 LAST_ANSWERS_S = 0.3
 """What is being answered when the server ends may take so long to its end."""

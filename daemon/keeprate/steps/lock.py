@@ -15,6 +15,8 @@ from keeprate.paths import make_own_folder
 UNKNOWN = 0
 """The pid of a holder that nobody can name."""
 LOCKS = Path("/proc/locks")
+_ATTEMPTS, _MOST_ATTEMPTS = 10, 500
+"""To take a lock that somebody holds, or only looks at: 0.2 and 10 seconds."""
 ADVICE = (
     "Wait until it is done: one command works at a time, and there is one daemon for each home. "
     "`keeprate status` says how things stand."
@@ -49,11 +51,16 @@ def hold_lock(path: Path, *, advice: str = ADVICE) -> Iterator[None]:
 
 
 def _take(handle: int) -> bool:
-    """Take the lock; a moment's patience, since `lock_holder` holds it shared while it looks."""
-    for _ in range(10):
+    """Take the lock, with patience for those who only look: `lock_holder` holds it shared meanwhile.
+
+    They look for microseconds, but on a busy machine one may be put aside just then, for seconds.
+    """
+    for attempt in range(_MOST_ATTEMPTS):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if attempt >= _ATTEMPTS and "READ" not in _locks_on(handle):
+                return False
             time.sleep(0.02)
         else:
             return True
@@ -80,11 +87,17 @@ def _holder(handle: int) -> int:
     text = os.pread(handle, 20, 0)
     if text.isdigit():
         return int(text)
+    return _locks_on(handle).get("WRITE", UNKNOWN)
+
+
+def _locks_on(handle: int) -> dict[str, int]:
+    """The kinds of lock on a file as the kernel tells them, `READ` for those who look, each with the pid of one."""
     file = os.fstat(handle)
     place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    found: dict[str, int] = {}
     with contextlib.suppress(OSError):  # not on Linux
         for line in LOCKS.read_text(encoding="ascii").splitlines():
             match line.split():
-                case [_, "FLOCK", _, "WRITE", pid, where, *_] if where == place and int(pid) > 0:
-                    return int(pid)
-    return UNKNOWN
+                case [_, "FLOCK", _, kind, pid, where, *_] if where == place and int(pid) > 0:
+                    found[kind] = int(pid)
+    return found

@@ -233,7 +233,8 @@ class WorkerClient:
     def _watch(self, reporter: Reporter, finished: threading.Event, hangs: Callable[[], bool]) -> None:
         """Until the task is `finished`: pass on that it is cancelled; kill a worker that hangs.
 
-        Ticks are counted, not seconds: a machine that slept, or a person who pressed Ctrl-Z, is no reason to kill.
+        Ticks are counted, not seconds: a machine that slept or is busy, or a person who pressed Ctrl-Z, is no reason
+        to kill.
         """
         while not finished.wait(_TICK_S):
             self._ticks_silent += 1
@@ -243,10 +244,9 @@ class WorkerClient:
                 return
             if reporter.cancelled():
                 self.cancel()
-                if not finished.wait(CANCEL_GRACE_S):
-                    process = self._process
-                    if process is not None:
-                        process.kill()
+                ticks = round(CANCEL_GRACE_S / _TICK_S)
+                if not any(finished.wait(_TICK_S) for _ in range(ticks)) and (process := self._process) is not None:
+                    process.kill()
                 return
 
     def _started(self) -> subprocess.Popen[str]:
