@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 
 from keeprate.catalog import companions, labels
 from keeprate.catalog.labels import Label, LabelSource
+from keeprate.service.events import Event
 from keeprate.steps.heads.listing import listed
 from keeprate.steps.labels.saying import Statement, StatementsError, say
 from keeprate.steps.labels.shots import said_of_shots
 from keeprate.steps.session import Session
 from support.api import Answered, Serving, over_tcp, over_unix
 from support.catalogs import add_file
+from support.waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -116,10 +119,22 @@ def test_all_are_taken_or_none(scored: Session, here: Serving, wrong: tuple[str,
     assert here.control.asked == []
 
 
+def test_into_a_damaged_catalog_no_labels_are_taken(scored: Session, here: Serving) -> None:
+    here.control.damage = "The catalog is damaged (page 7). Restore it."
+    before = standing(scored)
+    refused = post(here, (keys(scored)[0], "keep", "delete"))
+    assert refused.status == 503
+    assert (refused.json["type"], refused.json["title"]) == ("catalog", here.control.damage)
+    assert standing(scored) == before
+    here.control.damage = ""
+    assert post(here, (keys(scored)[0], "keep", "delete")).json["changed"] == 1
+
+
 def test_who_listens_hears_of_labels(scored: Session, here: Serving) -> None:
-    with here.control.events.listening() as heard:
+    heard: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with here.control.events.heard_by(heard.put):
         post(here, *((key, "keep", "delete") for key in keys(scored)[:3]))
-        event = heard.get(timeout=5)
+        event = heard.get(timeout=PATIENCE_S)
     assert (event.name, event.data) == ("labels.changed", {"count": 3, "source": "web"})
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -10,13 +9,8 @@ from keeprate.errors import DaemonNotRunningError, UsageError
 from keeprate.paths import locate_home
 from keeprate.service.events import Event
 from support.api import serving
-from support.waiting import wait_until
-
-
-def connected() -> DaemonClient:
-    client = DaemonClient.connect(locate_home())
-    assert client is not None
-    return client
+from support.commands import connected
+from support.waiting import join, wait_until
 
 
 def test_nobody_answers_where_no_daemon_is() -> None:
@@ -69,8 +63,7 @@ def test_events_come_as_they_happen_and_end_with_the_client() -> None:
         told = [here.control.events.tell("job.started", f"{n}", job="embed", count=n) for n in range(3)]
         wait_until(lambda: len(heard) == 3)
         client.close()
-        reading.join(5)
-        assert not reading.is_alive()
+        join(reading)
         assert heard == told
 
 
@@ -79,8 +72,6 @@ def test_events_say_when_the_daemon_has_gone() -> None:
         events = connected().events(after=0)
         here.control.events.tell("daemon.ready", "Ready.")
         assert next(events).name == "daemon.ready"
-        began = time.monotonic()
         here.server.stop()
-        assert time.monotonic() - began < 1
         with pytest.raises(DaemonNotRunningError):
             next(events)

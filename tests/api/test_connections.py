@@ -7,7 +7,6 @@ import logging
 import resource
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,13 +14,13 @@ import pytest
 from keeprate.api import connections
 from keeprate.api.connections import MOST_OVER_TCP, Complaints
 from support.api import Serving, over_tcp, over_unix, serving
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, join, wait_until
 
 
 def knock(here: Serving) -> socket.socket:
     assert here.server.url is not None
     host, port = here.server.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
 
 
 def is_cut(one: socket.socket) -> bool:
@@ -61,7 +60,7 @@ def test_who_is_answered_is_not_cut(here: Serving) -> None:
     opened = [knock(here) for _ in range(2 * MOST_OVER_TCP)]
     wait_until(lambda: sum(not is_cut(one) for one in opened) < MOST_OVER_TCP)
     here.control.events.tell("job.started", "Begun.")
-    listener.settimeout(10)
+    listener.settimeout(PATIENCE_S)
     got = b""
     while b"job.started" not in got:
         more = listener.recv(9999)
@@ -103,19 +102,22 @@ def test_nonsense_of_strangers_is_not_logged(here: Serving, caplog: pytest.LogCa
 def test_what_goes_wrong_again_and_again_is_told_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "COMPLAINT_EVERY_S", 0.1)
     complaints = Complaints()
     loop = asyncio.new_event_loop()
+    moment = [1000.0]
+    monkeypatch.setattr(loop, "time", lambda: moment[0])
     for _ in range(500):
         complaints(loop, {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many")})
     assert len(caplog.records) == 1
-    began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 0.1)
+    moment[0] += 0.1
+    complaints(loop, {"message": "too soon"})
+    assert len(caplog.records) == 1
+    moment[0] += 59.9
     complaints(loop, {"message": "again"})
     loop.close()
     assert [record.getMessage() for record in caplog.records] == [
         "the api: socket.accept() out of system resource [Errno 24] Too many",
-        "the api: again (and 499 more since the last time)",
+        "the api: again (and 500 more since the last time)",
     ]
 
 
@@ -139,7 +141,7 @@ def test_who_connects_at_the_end_is_not_left_waiting(_: int) -> None:
         def connect_again_and_again() -> None:
             while not ended.is_set():
                 one = socket.socket(socket.AF_UNIX)
-                one.settimeout(5)
+                one.settimeout(PATIENCE_S)
                 try:
                     one.connect(path)
                     one.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: keeprate\r\n\r\n")
@@ -158,5 +160,5 @@ def test_who_connects_at_the_end_is_not_left_waiting(_: int) -> None:
         here.server.stop()
         ended.set()
         for one in many:
-            one.join(10)
+            join(one)
     assert stuck == []

@@ -16,6 +16,7 @@ from keeprate.errors import BusyError, KeeprateError
 from keeprate.paths import locate_home
 from keeprate.steps.session import Session
 from support.api import Serving, free_port, over_tcp, over_unix, serving
+from support.waiting import next_line
 
 
 def mode(path: Path) -> int:
@@ -306,8 +307,7 @@ def test_the_client_does_not_talk_to_somebody_else(tmp_path: Path) -> None:
     home.socket_file.parent.chmod(0o777)
     with subprocess.Popen([sys.executable, "-c", code, str(home.socket_file)], stdout=subprocess.PIPE) as impostor:
         try:
-            assert impostor.stdout is not None
-            assert impostor.stdout.readline() == b"ready\n"
+            assert next_line(impostor.stdout) == b"ready\n"
             assert DaemonClient.connect(home) is None
         finally:
             impostor.kill()

@@ -29,7 +29,7 @@ from support.api import Serving, over_tcp, over_unix, serving
 from support.catalogs import add_file
 from support.commands import answer
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 def got(here: Serving, path: str) -> Any:
@@ -174,7 +174,7 @@ def test_a_hundred_at_once(scored: Session, here: Serving) -> None:
             for number in range(25)
             for path in ("/status", "/photos", "/live", "/heads/keep")
         ]
-        assert {one.result(60).status for one in asked} == {200}
+        assert {one.result(2 * PATIENCE_S).status for one in asked} == {200}
 
 
 def test_who_reads_all_of_a_library_waits_for_their_turn(session: Session) -> None:
@@ -186,7 +186,7 @@ def test_who_reads_all_of_a_library_waits_for_their_turn(session: Session) -> No
     def all_of_it(api: Api) -> str:
         within[0] += 1
         most[0] = max(most[0], within[0])
-        go_on.wait(20)
+        go_on.wait(PATIENCE_S)
         within[0] -= 1
         return "read"
 
@@ -198,7 +198,7 @@ def test_who_reads_all_of_a_library_waits_for_their_turn(session: Session) -> No
         wait_until(lambda: within[0] == 1)
         assert over_unix(here, "GET", "/problems").status == 200
         go_on.set()
-        assert {one.result(30).status for one in asked} == {200}
+        assert {one.result(PATIENCE_S).status for one in asked} == {200}
     assert most == [1]
 
 

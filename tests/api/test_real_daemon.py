@@ -10,21 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
+from keeprate.api import client as client_module
 from keeprate.api.client import DaemonClient
 from keeprate.errors import DaemonNotRunningError
 from keeprate.paths import locate_home
 from keeprate.steps.upkeep.thumbnails import thumbnail
-from support.commands import answer, daemon, keeprate, set_quick
+from support.commands import answer, connected, daemon, keeprate, set_quick
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.slow
-
-
-def connected() -> DaemonClient:
-    client = DaemonClient.connect(locate_home())
-    assert client is not None
-    return client
 
 
 def post_labels(client: DaemonClient, wanted: dict[str, str]) -> dict[str, object]:
@@ -41,11 +36,10 @@ def test_a_day_with_the_api(home: Path, tmp_path: Path) -> None:
     keeprate("init", root)
     set_quick(home)
     with daemon(tmp_path / "log") as process:
-        wait_until(lambda: DaemonClient.connect(locate_home()) is not None, 20)
         client = connected()
         heard = client.events(after=0)
-        wait_until(lambda: client.status().model.cached == 16, 60)
-        wait_until(lambda: client._call("GET", "/photos?top=1")["total"] == 16, 60, what="they are scored")
+        wait_until(lambda: client.status().model.cached == 16)
+        wait_until(lambda: client._call("GET", "/photos?top=1")["total"] == 16, what="they are scored")
         page = client._call("GET", "/photos?top=1000")
         key_of = {Path(photo["path"]): photo["content_key"] for photo in page["photos"]}
         assert set(key_of) == set(before)
@@ -53,8 +47,8 @@ def test_a_day_with_the_api(home: Path, tmp_path: Path) -> None:
             client, {key_of[path]: "keep" for path in sharp[:5]} | {key_of[path]: "delete" for path in blurred[:5]}
         )
         assert given["changed"] == 10
-        wait_until(lambda: client.status().heads[0].version is not None, 60)
-        wait_until(lambda: client.live().state == "idle", 30)
+        wait_until(lambda: client.status().heads[0].version is not None)
+        wait_until(lambda: client.live().state == "idle")
         status = client.status()
         assert status.heads[0].labels == {"keep": 5, "delete": 5}
         assert {path: path.read_bytes() for path in before} == before
@@ -64,12 +58,12 @@ def test_a_day_with_the_api(home: Path, tmp_path: Path) -> None:
         }  # fmt: skip
 
         client.run_job("thumbnails")
-        wait_until(lambda: thumbnail(locate_home(), key_of[sharp[0]]) is not None, 30)
+        wait_until(lambda: thumbnail(locate_home(), key_of[sharp[0]]) is not None)
 
         client.pause(until=time.time() + 3600)
-        wait_until(lambda: client.live().state == "paused", 10)
+        wait_until(lambda: client.live().state == "paused")
         client.resume()
-        wait_until(lambda: client.live().state == "idle", 30)
+        wait_until(lambda: client.live().state == "idle")
 
         names = []
         while "head.promoted" not in names:
@@ -79,9 +73,7 @@ def test_a_day_with_the_api(home: Path, tmp_path: Path) -> None:
         resident = psutil.Process(process.pid).memory_info().rss
         assert resident < 130e6, "the figure itself is measured by bench/idle.py"
         process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        process.wait(5)
-        assert time.monotonic() - began < 5
+        assert process.wait(PATIENCE_S) == 0, "somebody follows the events, and is not waited for"
         with pytest.raises(DaemonNotRunningError):
             for _ in heard:
                 pass
@@ -95,22 +87,19 @@ def test_a_daemon_that_was_killed_is_followed_by_another(home: Path, tmp_path: P
     keeprate("init", tmp_path)
     set_quick(home)
     with daemon(tmp_path / "log") as process:
-        wait_until(lambda: DaemonClient.connect(locate_home()) is not None, 20)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert locate_home().socket_file.exists()
     assert DaemonClient.connect(locate_home()) is None
     with daemon(tmp_path / "log"):
-        wait_until(lambda: DaemonClient.connect(locate_home()) is not None, 20)
         connected().close()
 
 
-def test_a_daemon_that_hangs_is_taken_for_none(home: Path, tmp_path: Path) -> None:
+def test_a_daemon_that_hangs_is_taken_for_none(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keeprate("init", tmp_path)
     with daemon(tmp_path / "log") as process:
-        wait_until(lambda: DaemonClient.connect(locate_home()) is not None, 20)
         process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(client_module, "CONNECT_TIMEOUT_S", 1.0)
         began = time.monotonic()
         assert DaemonClient.connect(locate_home()) is None
-        assert 1 < time.monotonic() - began < 4
-        process.send_signal(signal.SIGCONT)
+        assert time.monotonic() - began >= 1, "it may be slow only"

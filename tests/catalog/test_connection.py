@@ -13,6 +13,7 @@ from keeprate.catalog import Catalog, open_catalog, problems
 from keeprate.catalog.connection import reading, translated
 from keeprate.errors import CatalogError, DiskFullError
 from support.small_disks import small_disk
+from support.waiting import join
 
 
 def test_opening_twice_finds_the_same_tables(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_who_reads_before_writing_waits_for_others_and_does_not_fail(tmp_path: P
             writer.join(0.5)
             note(ours, "/c")
             assert problems.count(ours) == 2, "nobody wrote in between"
-        writer.join()
+        join(writer)
         assert problems.count(ours) == 3
         assert not ours.conn.in_transaction
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from keeprate.paths import locate_home
 from keeprate.steps.lock import hold_lock
 from keeprate.steps.tasks import UndoOutcome
 from support.api import serving
-from support.commands import COMMAND, answer, keeprate, run
+from support.commands import answer, keeprate, run, started
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, next_line, wait_until
 
 
 @pytest.fixture
@@ -31,10 +31,6 @@ def library(tmp_path: Path) -> Path:
     write_photos(root, range(3))
     keeprate("init", root)
     return root
-
-
-def started(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def sort_some(library: Path) -> None:
@@ -46,6 +42,18 @@ def paused() -> dict[str, float | None]:
     return {one["name"]: one["paused_until"] for one in answer("jobs", "list") if one["state"] == "paused"}
 
 
+PATIENTLY = "import keeprate.cli.at_work as at_work; at_work.UNANSWERED_S = 77.0"
+"""The machine may be busier than a person would wait for."""
+
+
+@contextlib.contextmanager
+def held(lock: Path) -> Iterator[Callable[[], None]]:
+    """The lock is held, until what is given is called."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hold_lock(lock))
+        yield stack.close
+
+
 @contextlib.contextmanager
 def another_command() -> Iterator[int]:
     """A process that holds the work lock; its pid."""
@@ -54,20 +62,20 @@ def another_command() -> Iterator[int]:
         "with hold_lock(locate_home().lock_file):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield process.pid
-        process.communicate(b"")
+        try:
+            assert next_line(process.stdout) == b"held\n"
+            yield process.pid
+        finally:
+            process.kill()
 
 
 def test_a_daemon_at_work_makes_way(library: Path) -> None:
     home = locate_home()
-    with serving() as there:
-        with hold_lock(home.lock_file):
-            waiting = started("scan")
-            wait_until(lambda: bool(there.control.asked), 20)
-            assert waiting.poll() is None, "the daemon is at the end of a batch only soon"
-        out, err = waiting.communicate(timeout=30)
+    with serving() as there, held(home.lock_file) as let_go, started("scan") as waiting:
+        wait_until(lambda: bool(there.control.asked))
+        assert waiting.poll() is None, "the daemon is at the end of a batch only soon"
+        let_go()
+        out, err = waiting.communicate(timeout=PATIENCE_S)
         asked = list(there.control.asked)
     assert waiting.returncode == 0
     assert out.startswith("Photos: 3 files, 3 new")
@@ -79,12 +87,10 @@ def test_a_daemon_at_work_makes_way(library: Path) -> None:
 def test_quiet_and_json_say_nothing_of_it(library: Path) -> None:
     home = locate_home()
     for flag in ("--quiet", "--json"):
-        with serving() as there, contextlib.ExitStack() as held:
-            held.enter_context(hold_lock(home.lock_file))
-            waiting = started("scan", flag)
-            wait_until(partial(bool, there.control.asked), 20)
-            held.close()
-            assert waiting.communicate(timeout=30)[1] == ""
+        with serving() as there, held(home.lock_file) as let_go, started("scan", flag) as waiting:
+            wait_until(partial(bool, there.control.asked))
+            let_go()
+            assert waiting.communicate(timeout=PATIENCE_S)[1] == ""
             assert waiting.returncode == 0
 
 
@@ -103,14 +109,14 @@ def test_what_fails_is_told_too(library: Path) -> None:
 
 
 def test_another_command_is_waited_for_a_while(library: Path) -> None:
-    with serving() as there:
+    with contextlib.ExitStack() as stack:
+        there = stack.enter_context(serving())
         with another_command() as pid:
-            waiting = started("scan")
-            assert waiting.stderr is not None
-            told = waiting.stderr.readline()
+            waiting = stack.enter_context(started("scan", before=PATIENTLY))
+            told = next_line(waiting.stderr)
             assert there.control.asked == [], "it is not the daemon that stands in the way"
-        out, err = waiting.communicate(timeout=30)
-    assert told == f"Another keeprate is at work here (process {pid}). Waiting for it, for up to 10 seconds.\n"
+        out, err = waiting.communicate(timeout=PATIENCE_S)
+    assert told == f"Another keeprate is at work here (process {pid}). Waiting for it, for up to 77 seconds.\n"
     assert waiting.returncode == 0, err
     assert out.startswith("Photos: 3 files, 3 new")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,9 @@ import pytest
 
 from keeprate.service.control import JOB_TITLES
 from support.api import serving
-from support.commands import COMMAND, answer, keeprate, run
+from support.commands import answer, keeprate, run, started
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -101,8 +100,8 @@ def test_waiting_for_a_job_ends_with_what_came_of_it() -> None:
         events.tell("job.finished", "of long ago", job="retrain")
         for name, code in (("job.finished", 0), ("job.failed", 1)):
             there.control.asked.clear()
-            with subprocess.Popen([*COMMAND, "retrain", "--wait"], stdout=subprocess.PIPE, text=True) as waiting:
-                wait_until(lambda: bool(there.control.asked), 20)
+            with started("retrain", "--wait") as waiting:
+                wait_until(lambda: bool(there.control.asked))
                 events.tell("job.finished", "the one before", job="retrain")
                 events.tell("job.started", "now", job="retrain")
                 events.tell("job.progress", "half", level=0, job="retrain", done=1, total=2)
@@ -110,19 +109,17 @@ def test_waiting_for_a_job_ends_with_what_came_of_it() -> None:
                 events.tell("job.finished", "it made way", job="retrain", cut=True)
                 events.tell("job.started", "again", job="retrain")
                 events.tell(name, "keep: it is better.", job="retrain")
-                assert waiting.communicate(timeout=20)[0] == "keep: it is better.\n"
-            assert waiting.returncode == code
+                assert waiting.communicate(timeout=PATIENCE_S)[0] == "keep: it is better.\n"
+                assert waiting.returncode == code
 
 
 def test_a_daemon_that_ends_meanwhile_is_noticed() -> None:
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(serving())
-        waiting = stack.enter_context(
-            subprocess.Popen([*COMMAND, "retrain", "--wait"], stderr=subprocess.PIPE, text=True)
-        )
-        wait_until(lambda: bool(there.control.asked), 20)
+        waiting = stack.enter_context(started("retrain", "--wait"))
+        wait_until(lambda: bool(there.control.asked))
         there.server.stop()
-        assert "The daemon does not answer" in waiting.communicate(timeout=20)[1]
+        assert "The daemon does not answer" in waiting.communicate(timeout=PATIENCE_S)[1]
         assert waiting.returncode == 3
 
 

@@ -25,7 +25,7 @@ from keeprate.paths import locate_home
 from keeprate.service.events import Events
 from keeprate.steps.lock import hold_lock
 from support.commands import COMMAND, interruptible, keeprate, run
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -153,10 +153,10 @@ def test_following_goes_on_over_a_new_file(tmp_path: Path, monkeypatch: pytest.M
             events = Events()
             for number in range(8):
                 events.tell("photos.embedded", "more", count=number)
-                wait_until(partial(has_lines, heard, number + 1), 20)
+                wait_until(partial(has_lines, heard, number + 1))
         finally:
             following.send_signal(signal.SIGINT)
-            assert following.wait(10) == 0
+            assert following.wait(PATIENCE_S) == 0
     assert [json.loads(line)["data"]["count"] for line in heard.read_text().splitlines()] == list(range(8))
     assert locate_home().log_file.with_name("keeprate.log.1").exists()
 

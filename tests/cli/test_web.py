@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from keeprate.api.token import token
 from support.commands import keeprate, run
 from support.page import page_served
+from support.waiting import PATIENCE_S
 
 
 def test_without_a_daemon() -> None:
@@ -19,7 +20,7 @@ def test_without_a_daemon() -> None:
 
 def status_of(url: str) -> int:
     where = urlsplit(url)
-    connection = HTTPConnection(where.netloc, timeout=20)
+    connection = HTTPConnection(where.netloc, timeout=PATIENCE_S)
     connection.request("GET", f"{where.path}?{where.query}")
     with closing(connection):
         return connection.getresponse().status

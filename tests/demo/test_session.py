@@ -78,7 +78,7 @@ def test_it_can_stay_running(tmp_path: Path) -> None:
     assert result.daemon_pid in [daemon.pid for daemon in _daemons_of(tmp_path / "demo")]
     assert result.daemon_pid is not None
     os.kill(result.daemon_pid, signal.SIGTERM)
-    wait_until(lambda: not _daemons_of(tmp_path / "demo"), 20)
+    wait_until(lambda: not _daemons_of(tmp_path / "demo"))
 
 
 @pytest.mark.slow
@@ -88,10 +88,10 @@ def test_a_demo_that_is_terminated_leaves_no_daemon(tmp_path: Path) -> None:
         "run_demo(None, folder=pathlib.Path(sys.argv[1]), report=lambda step: None)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "demo")]) as demo:
-        wait_until(lambda: any(daemon.cmdline()[-1:] == ["run"] for daemon in _daemons_of(tmp_path / "demo")), 60)
+        wait_until(lambda: any(daemon.cmdline()[-1:] == ["run"] for daemon in _daemons_of(tmp_path / "demo")))
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(30) == 128 + signal.SIGTERM
-    wait_until(lambda: not _daemons_of(tmp_path / "demo"), 10)
+    wait_until(lambda: not _daemons_of(tmp_path / "demo"))
 
 
 def _daemons_of(folder: Path) -> list[psutil.Process]:

@@ -9,6 +9,7 @@ import pytest
 from keeprate.doctor.inotify import _instances, count_folders, used_by_others
 from support.system import python_process, run_with_watch_limit
 from support.trees import make_files
+from support.waiting import PATIENCE_S, next_line
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
@@ -36,7 +37,7 @@ print(json.dumps([[one.name, one.state, one.sentence, one.advice] for one in fou
 def test_folders_are_counted_for_so_long(tmp_path: Path) -> None:
     make_files(tmp_path, "a/b/c.jpg", "a/.hidden/", "d/")
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    assert count_folders([str(tmp_path), "/nowhere"], 5) == (5, True)
+    assert count_folders([str(tmp_path), "/nowhere"], PATIENCE_S) == (5, True)
     assert count_folders([str(tmp_path)], -1) == (0, False)
 
 
@@ -44,8 +45,7 @@ def test_what_other_programs_watch_is_counted(tmp_path: Path) -> None:
     make_files(tmp_path, "a/", "b/")
     before = used_by_others()
     with python_process(WATCH, str(tmp_path)) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "ready\n"
+        assert next_line(other.stdout) == "ready\n"
         now = used_by_others()
         assert now.instances > before.instances
         assert now.watches >= before.watches + 3

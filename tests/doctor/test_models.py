@@ -17,6 +17,7 @@ from keeprate.doctor.finding import Patient, State
 from keeprate.doctor.models import look_at_model, look_at_speed, told, try_model
 from keeprate.doctor.trying_model import Tried
 from keeprate.doctor.trying_model import _why_no_gpu as why_no_gpu
+from support.waiting import COMMAND_S
 
 BUILT_IN = Model(1, BUILTIN, BUILTIN, None, None, None, True, 0)
 SETTINGS = EmbeddingConfig(threads=1)
@@ -147,6 +148,6 @@ def test_the_trial_answers_one_line_of_json() -> None:
         "batch": 2,
     }  # fmt: skip
     done = subprocess.run(
-        checks.COMMAND, input=json.dumps(trial) + "\n", capture_output=True, text=True, check=True, timeout=60
+        checks.COMMAND, input=json.dumps(trial) + "\n", capture_output=True, text=True, check=True, timeout=COMMAND_S
     )
     assert Tried(**json.loads(done.stdout)).per_s > 0

@@ -89,7 +89,7 @@ def test_commands_are_served_while_it_embeds(tmp_path: Path, home: Path) -> None
     write_photos(library / "many", range(1000, 1300))
     (library / "said.csv").write_text("image,label\nIMG_0000.jpg,keep\nIMG_0001.jpg,delete\n")
     with daemon(tmp_path / "log"):
-        wait_until(lambda: 0 < answer("status")["model"]["cached"] < 200, 60, what="it is in the middle of embedding")
+        wait_until(lambda: 0 < answer("status")["model"]["cached"] < 200, what="it is in the middle of embedding")
         done = run("labels", "import", library / "said.csv", timeout_s=70)
         assert done.code == 0, done.err
         assert "2 labels imported" in done.out
@@ -109,21 +109,21 @@ def test_marks_that_were_taken_back_stay_away(tmp_path: Path, home: Path) -> Non
     set_quick(home)
     view = tmp_path / "Photos by score"
     with daemon(tmp_path / "log"):
-        wait_until(view.exists, 60, what="marks are written")
-        wait_until(lambda: answer("status")["live"]["state"] == "idle", 60)
+        wait_until(view.exists, what="marks are written")
+        wait_until(lambda: answer("status")["live"]["state"] == "idle")
         keeprate("undo", "--all")
         assert not view.exists()
         write_photos(library / "inbox", range(30, 34))
-        wait_until(lambda: len(answer("list")) == 12, 60, what="new photos are scored")
+        wait_until(lambda: len(answer("list")) == 12, what="new photos are scored")
         shutil.move(library / "inbox" / "IMG_0012.jpg", library / "keep")
-        wait_until(lambda: answer("status")["libraries"][0]["reviewed"] == 13, 60)
+        wait_until(lambda: answer("status")["libraries"][0]["reviewed"] == 13)
         keeprate("pause", "--for", "1h")
         assert "Write stays paused" in keeprate("resume")
         write_photos(library / "inbox", range(40, 42))
-        wait_until(lambda: len(answer("list")) == 13, 60, what="it works on")
+        wait_until(lambda: len(answer("list")) == 13, what="it works on")
         assert not view.exists(), "the daemon does not write anew"
         keeprate("resume", "write")
-        wait_until(view.exists, 60, what="it goes on")
+        wait_until(view.exists, what="it goes on")
 
 
 def test_interrupted_while_it_waits(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_interrupted_while_it_waits(tmp_path: Path) -> None:
     with serving() as there, hold_lock(locate_home().lock_file):
         with interruptible():
             waiting = subprocess.Popen([*COMMAND, "sync"], stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: bool(there.control.asked), 20)
+        wait_until(lambda: bool(there.control.asked))
         waiting.send_signal(signal.SIGINT)
         assert "Interrupted" in waiting.communicate(timeout=10)[1]
         assert waiting.returncode == 130

@@ -36,23 +36,23 @@ def embedded() -> int:
 def test_the_daemon_does_the_main_job_on_its_own(library: Path, tmp_path: Path) -> None:
     view = library.with_name("Photos by score")
     with daemon(tmp_path / "log") as process:
-        wait_until(lambda: embedded() == 24, 60, what="all embedded")
+        wait_until(lambda: embedded() == 24, what="all embedded")
         for number in range(12):
             shutil.move(
                 library / "inbox" / f"IMG_{number:04d}.jpg", library / ("keep" if number % 2 == 0 else "delete")
             )
-        wait_until(view.exists, 60, what="the view folder is there")
-        wait_until(lambda: len(answer("list")) == 12, 20)
+        wait_until(view.exists, what="the view folder is there")
+        wait_until(lambda: len(answer("list")) == 12)
         write_photos(library / "2026" / "new", range(100, 104))
-        wait_until(lambda: len(answer("list")) == 16, 60, what="new photos are scored by the head in use")
-        wait_until(lambda: sum(path.is_symlink() for path in view.iterdir()) == 16, 30)
+        wait_until(lambda: len(answer("list")) == 16, what="new photos are scored by the head in use")
+        wait_until(lambda: sum(path.is_symlink() for path in view.iterdir()) == 16)
 
         second = run("run")
         assert second.code == 1
         assert str(process.pid) in second.err, "one instance, and it says which"
         assert run("train").code == 0, "a command works beside a daemon that has nothing to do"
 
-        wait_until(lambda: not psutil.Process(process.pid).children(), 30, what="the idle worker is gone")
+        wait_until(lambda: not psutil.Process(process.pid).children(), what="the idle worker is gone")
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -63,7 +63,7 @@ def test_the_daemon_does_the_main_job_on_its_own(library: Path, tmp_path: Path) 
 def test_it_stops_within_five_seconds_while_embedding(library: Path, tmp_path: Path) -> None:
     write_photos(library / "many", range(1000, 1400))
     with daemon(tmp_path / "log") as process:
-        wait_until(lambda: embedded() > 0, 60)
+        wait_until(lambda: embedded() > 0)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -76,7 +76,7 @@ def test_a_killed_worker_costs_nothing_but_time(library: Path, tmp_path: Path) -
     write_photos(library / "many", range(1000, 1200))
     with daemon(tmp_path / "log") as process:
         for _ in range(2):
-            wait_until(lambda: bool(psutil.Process(process.pid).children()), 60)
+            wait_until(lambda: bool(psutil.Process(process.pid).children()))
             for child in psutil.Process(process.pid).children():
                 os.kill(child.pid, signal.SIGKILL)
         wait_until(lambda: embedded() == 224, 90)
@@ -85,7 +85,7 @@ def test_a_killed_worker_costs_nothing_but_time(library: Path, tmp_path: Path) -
 
 def test_a_root_that_goes_away_and_comes_back(library: Path, tmp_path: Path) -> None:
     with daemon(tmp_path / "log"):
-        wait_until(lambda: embedded() == 24, 60)
+        wait_until(lambda: embedded() == 24)
     away = library.rename(library.with_name("away"))
     assert answer("sync")["scan"]["libraries"][0]["offline"]
     status = answer("status")

@@ -74,12 +74,12 @@ def test_the_daemon_notices_stars_while_it_runs(library: Path, tmp_path: Path, h
         return {Path(label["path"]).name: label["bucket"] for label in answer("labels", "list")}
 
     with daemon(log):
-        wait_until(lambda: None not in stars_in(inbox).values(), 60, what="stars of ours everywhere")
+        wait_until(lambda: None not in stars_in(inbox).values(), what="stars of ours everywhere")
         loved, bad = inbox / "IMG_0021.jpg", inbox / "IMG_0022.jpg"
         for photo, stars in ((loved, {b"10", b"9"}), (bad, {b"1", b"2"})):
             os.setxattr(photo, RATING, min(stars - {all_attributes(photo)[RATING]}))
-            wait_until(lambda: photo.name in labels(), 20, what=f"the star on {photo.name} is a label")  # noqa: B023
+            wait_until(lambda: photo.name in labels(), what=f"the star on {photo.name} is a label")  # noqa: B023
         assert (labels()[loved.name], labels()[bad.name]) == ("keep", "delete")
         os.removexattr(loved, RATING)
-        wait_until(lambda: loved.name not in labels(), 20, what="taken away")
+        wait_until(lambda: loved.name not in labels(), what="taken away")
     assert log.read_text().count(" files read (") <= 8, "what keeprate writes itself is looked at once, not for ever"

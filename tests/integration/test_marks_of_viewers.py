@@ -99,26 +99,26 @@ def test_the_daemon_notices_a_sidecar_and_reads_its_own_only_once(library: Path,
     with_marks(home, "sidecar")
     log = tmp_path / "log"
     with daemon(log):
-        wait_until(lambda: len(labelled()) == 24, 60, what="what was there before")
-        wait_until(lambda: len(list((library / "in").glob("*.xmp"))) == 48, 60, what="marks are written")
-        wait_until(lambda: "marks of" in log.read_text().split("marks written")[-1], 30, what="ours are read")
+        wait_until(lambda: len(labelled()) == 24, what="what was there before")
+        wait_until(lambda: len(list((library / "in").glob("*.xmp"))) == 48, what="marks are written")
+        wait_until(lambda: "marks of" in log.read_text().split("marks written")[-1], what="ours are read")
 
         # the contrary of what keeprate gave: its own value, repeated, says nothing
         rate(library / "in" / "IMG_0040.jpg", 1, day=100, inside=True)
-        wait_until(lambda: labelled().get("IMG_0040.jpg") == ("delete", "rating"), 30, what="in a photo")
+        wait_until(lambda: labelled().get("IMG_0040.jpg") == ("delete", "rating"), what="in a photo")
         sidecar = library / "in" / "IMG_0041.jpg.xmp"
         sidecar.write_bytes(stars(5))
-        wait_until(lambda: labelled().get("IMG_0041.jpg") == ("keep", "rating"), 30, what="in a sidecar")
+        wait_until(lambda: labelled().get("IMG_0041.jpg") == ("keep", "rating"), what="in a sidecar")
 
         for number in (43, 45):  # enough to train anew, and to write other stars
             rate(library / "in" / f"IMG_{number:04d}.jpg", 5, day=100 + number)
-        wait_until(lambda: answer("status")["work"]["label_changes"] == 0, 60, what="trained anew")
+        wait_until(lambda: answer("status")["work"]["label_changes"] == 0, what="trained anew")
 
         def rests() -> bool:
             before = log.read_text()
             return bool(answer("status")) and log.read_text() == before
 
-        wait_until(lambda: all(rests() for _ in range(4)), 60, what="it comes to rest")
+        wait_until(lambda: all(rests() for _ in range(4)), what="it comes to rest")
     readings = log.read_text().count("[marks.read ")
     assert readings <= 8, log.read_text()
     assert not answer("status")["problems"]["list"]

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from keeprate.service.notify import Notifier
+from support.waiting import PATIENCE_S
 
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(5)
+        listener.settimeout(PATIENCE_S)
         yield listener
 
 
@@ -60,7 +61,7 @@ def test_a_status_is_one_line_and_passing_ones_are_not_told_every_time(manager: 
 def test_an_abstract_socket_is_spoken_to() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0keeprate-test-{os.getpid()}")
-        listener.settimeout(5)
+        listener.settimeout(PATIENCE_S)
         Notifier({"NOTIFY_SOCKET": f"@keeprate-test-{os.getpid()}"}).ready()
         assert listener.recv(100) == b"READY=1"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from keeprate.paths import locate_home
 from keeprate.steps.photos.scanning import scan_library
 from keeprate.steps.session import Session, open_session
 from support.photos import write_photos
+from support.waiting import let_pass
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_emptying_the_trash_and_a_new_link_change_nothing(session: Session, root
     thrown = throw_away(link, datetime.now() - timedelta(seconds=5))
     scan(session)
     thrown.unlink()
-    time.sleep(0.01)  # the clock of the file system ticks in steps of milliseconds
+    let_pass(0.05)  # the clock of the file system ticks in steps of up to 10 milliseconds
     link_to(photo, view)  # the library shows reviewed photos too
     scan(session)
     assert said(session) == {photo.name: ("delete", "trash")}

@@ -19,6 +19,7 @@ from keeprate.steps.labels.shots import said_of_shots
 from keeprate.steps.photos.scanning import scan
 from keeprate.steps.session import Session, open_session
 from support.photos import write_photos
+from support.waiting import join
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_the_page_may_speak_while_a_scan_looks_at_labels(session: Session, root:
     session.catalog.conn.set_trace_callback(at_statement)
     scan(session)
     session.catalog.conn.set_trace_callback(None)
-    speaker.join(30)
+    join(speaker)
     assert history(session) == [("delete", "move"), ("keep", "web")]
 
 

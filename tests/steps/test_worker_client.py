@@ -15,7 +15,7 @@ from keeprate.steps import worker_client
 from keeprate.steps.session import Reporter
 from keeprate.steps.tasks import EmbedTask, ReadMarksTask, Task, WriteTask
 from keeprate.steps.worker_client import TOOK_TOO_LONG, WorkerClient, WorkerCrashedError
-from support.waiting import wait_until
+from support.waiting import next_line, wait_until
 
 READ = ReadMarksTask("camera", ("/p/a.jpg",), ("",), (0.0,))
 
@@ -49,17 +49,24 @@ def test_a_worker_that_is_not_heard_of_again_is_killed(tmp_path: Path, task: Tas
     assert client.pid is None
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (working("/p/a.jpg"), working(), "time.sleep(1.2)"),
-        tuple(line for number in range(6) for line in (working(f"/p/{number}.jpg"), "time.sleep(0.2)")),
-    ],
-    ids=["nothing in hand", "one after another"],
-)
-def test_one_that_works_is_left_alone(tmp_path: Path, lines: tuple[str, ...]) -> None:
-    client = WorkerClient(speaker(tmp_path, *lines, DONE))
+def test_one_with_nothing_in_hand_is_left_alone(tmp_path: Path) -> None:
+    client = WorkerClient(speaker(tmp_path, working("/p/a.jpg"), working(), "time.sleep(1.2)", DONE))
     assert client.run(READ, Reporter()) is not None
+    client.close()
+
+
+def test_one_that_says_something_again_and_again_is_left_alone(tmp_path: Path) -> None:
+    """It says something whenever three of the five ticks have gone by that a silent one has."""
+    each = tuple(line for number in range(4) for line in (working(f"/p/{number}.jpg"), "input()"))
+    client = WorkerClient(speaker(tmp_path, *each, DONE))
+
+    def at_every_tick() -> bool:
+        if client._ticks_silent >= 3:
+            client._send({})
+            wait_until(lambda: client._ticks_silent == 0)  # no further tick meanwhile: this is the thread that ticks
+        return False
+
+    assert client.run(READ, Reporter(cancelled=at_every_tick)) is not None
     client.close()
 
 
@@ -83,12 +90,10 @@ def test_a_worker_that_hears_nothing_dies_with_its_parent() -> None:
         [sys.executable, "-c", f"{started}print(c.pid, flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert parent.stdin is not None
-    assert parent.stdout is not None
-    worker = psutil.Process(int(parent.stdout.readline()))
-    os.kill(worker.pid, signal.SIGSTOP)  # as deaf as one that hangs in a library
-    parent.kill()
-    parent.wait()
-    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 30)
-    parent.stdin.close()
-    parent.stdout.close()
+    with parent:
+        try:
+            worker = psutil.Process(int(next_line(parent.stdout)))
+            os.kill(worker.pid, signal.SIGSTOP)  # as deaf as one that hangs in a library
+        finally:
+            parent.kill()
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)

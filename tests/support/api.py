@@ -23,6 +23,7 @@ from keeprate.paths import Home, locate_home
 from keeprate.service.control import JOB_TITLES, JobStatus, Live
 from keeprate.service.events import Events
 from keeprate.steps.lock import hold_lock
+from support.waiting import PATIENCE_S, join
 
 
 def idle_jobs() -> tuple[JobStatus, ...]:
@@ -35,6 +36,7 @@ class NotingControl:
 
     events: Events = field(default_factory=Events)
     config: Config = field(default_factory=lambda: config_of(locate_home()))
+    damage: str = ""
     asked: list[tuple[object, ...]] = field(default_factory=list)
     """What was asked for, in order: the method's name and its arguments."""
     said: Live = field(
@@ -95,6 +97,8 @@ def serving(home: Home | None = None, extend: Sequence[Extension] = ()) -> Itera
             yield Serving(home, control, server)
         finally:
             server.stop()
+            if server._thread is not None:
+                join(server._thread)  # a daemon does not wait for it on a busy machine; the next test does
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def free_port() -> int:
 
 def over_unix(here: Serving, method: str, path: str, body: object = None, **headers: str) -> Answered:
     """Ask over the unix socket, as a command does. `path` is below /api/v1 unless it begins with two slashes."""
-    connection = _UnixConnection(here.home.socket_file, 30)
+    connection = _UnixConnection(here.home.socket_file, PATIENCE_S)
     return _answered(connection, method, _address(path), body, {"Host": "keeprate"} | _named(headers))
 
 
@@ -144,7 +148,7 @@ def over_tcp(
     """Ask on 127.0.0.1, as a program with the token does; with `token=False` as any other."""
     assert here.server.url is not None
     shown = {"Authorization": f"Bearer {here.home.token_file.read_text().strip()}"} if token else {}
-    connection = HTTPConnection(here.server.url.removeprefix("http://"), timeout=30)
+    connection = HTTPConnection(here.server.url.removeprefix("http://"), timeout=PATIENCE_S)
     return _answered(connection, method, _address(path), body, shown | _named(headers))
 
 

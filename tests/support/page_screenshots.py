@@ -37,7 +37,7 @@ def take(folder: Path, target: Path) -> None:
     """One picture of each page."""
     make(folder)
     with daemon(folder / "log"), browser(folder) as started:
-        wait_until(lambda: len(list((folder / "keeprate" / "cache" / "thumbnails").rglob("*.webp"))) >= DRAWN, 60)
+        wait_until(lambda: len(list((folder / "keeprate" / "cache" / "thumbnails").rglob("*.webp"))) >= DRAWN)
         with visit(started, answer("web")["url"], width=SIZE[0], height=SIZE[1]) as visited:
             page = visited.page
             page.wait_for_selector("text=Idle")

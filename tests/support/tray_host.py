@@ -134,7 +134,7 @@ class PanelIcon:
 
     def click(self, label: str) -> None:
         """Choose a line of the menu, also in a menu below it."""
-        wait_until(lambda: self._find(label) is not None, 20, what=f"{label!r} is in the menu and can be chosen")
+        wait_until(lambda: self._find(label) is not None, what=f"{label!r} is in the menu and can be chosen")
         line = self._find(label)
         assert line is not None
         now = int(time.time()) & 0x7FFFFFFF

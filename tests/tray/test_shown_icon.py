@@ -14,6 +14,7 @@ import pytest
 from keeprate.errors import TrayUnavailableError
 from keeprate.tray.icon import draw_icon
 from keeprate.tray.shown_icon import TrayIcon
+from support.waiting import PATIENCE_S
 
 MAIN = threading.main_thread()
 
@@ -44,7 +45,7 @@ class MacIcon:
     def run(self, setup: Callable[[Any], None]) -> None:
         thread = threading.Thread(target=setup, args=(self,))
         thread.start()
-        while (call := self.calls.get(timeout=10)) is not None:
+        while (call := self.calls.get(timeout=PATIENCE_S)) is not None:
             call()
         thread.join()
 

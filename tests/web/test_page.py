@@ -19,6 +19,7 @@ from keeprate.web.looking import buckets_with_keys
 from keeprate.web.rendering import clock, render, segment
 from support.api import Serving
 from support.page import SCRIPT_NAME, make_library, page_served
+from support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ class Got:
 
 def get(served: Serving, address: str, *, with_token: bool = True) -> Got:
     assert served.server.url is not None
-    connection = HTTPConnection(served.server.url.removeprefix("http://"), timeout=20)
+    connection = HTTPConnection(served.server.url.removeprefix("http://"), timeout=PATIENCE_S)
     try:
         headers = {"Authorization": f"Bearer {token(served.home)}"} if with_token else {}
         connection.request("GET", address, headers=headers)
