@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from support.waiting import wait_until
+from keeprate.api.client import DaemonClient
+from keeprate.paths import locate_home
+from support.waiting import COMMAND_S, PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "keeprate"]
 
@@ -39,7 +41,9 @@ def without_privileges() -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
-def run(*arguments: str | Path, timeout_s: float = 120, before: Sequence[str] = (), **environment: str) -> Finished:
+def run(
+    *arguments: str | Path, timeout_s: float = COMMAND_S, before: Sequence[str] = (), **environment: str
+) -> Finished:
     """Run `keeprate ARGUMENTS` to its end; `before` is put before the command."""
     done = subprocess.run(
         [*before, *COMMAND, *map(str, arguments)],
@@ -51,14 +55,14 @@ def run(*arguments: str | Path, timeout_s: float = 120, before: Sequence[str] = 
     return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 
-def keeprate(*arguments: str | Path, timeout_s: float = 120) -> str:
+def keeprate(*arguments: str | Path, timeout_s: float = COMMAND_S) -> str:
     """Run `keeprate ARGUMENTS`, which must succeed; returns its stdout."""
     done = run(*arguments, timeout_s=timeout_s)
     assert done.code == 0, f"{arguments} ended with {done.code}:\n{done.out}\n{done.err}"
     return done.out
 
 
-def answer(*arguments: str | Path, timeout_s: float = 120) -> Any:
+def answer(*arguments: str | Path, timeout_s: float = COMMAND_S) -> Any:
     """Run `keeprate ARGUMENTS --json` and return the parsed answer."""
     return json.loads(keeprate(*arguments, "--json", timeout_s=timeout_s))
 
@@ -84,17 +88,54 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def started(*arguments: str | Path, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """`keeprate ARGUMENTS` beside the test, which reads what it says; killed with the block if it has not ended.
+
+    `before` is Python code that is run first.
+    """
+    program = [sys.executable, "-c", f"{before}\nfrom keeprate.cli import main; main()"] if before else COMMAND
+    command = [*program, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def connected() -> DaemonClient:
+    """A client of the daemon that runs on this home; a busy machine may keep it from answering for a while."""
+    found: list[DaemonClient] = []
+
+    def connect() -> bool:
+        client = DaemonClient.connect(locate_home())
+        found.extend([] if client is None else [client])
+        return bool(found)
+
+    wait_until(connect, what="the daemon answers")
+    return found[0]
+
+
+@contextlib.contextmanager
 def daemon(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A running daemon; ended by SIGTERM with the block, and killed if it does not go."""
+    """A daemon that answers, or has ended by itself; ended by SIGTERM with the block."""
     with log.open("wb") as sink:
         process = subprocess.Popen([*COMMAND, "run", "-v"], stdout=sink, stderr=sink, env={**os.environ, **environment})
         try:
-            wait_until(lambda: answer("status")["daemon"]["running"] or process.poll() is not None, 20)
+            # not before: until it serves, it has not said how signals are to be taken
+            wait_until(lambda: process.poll() is not None or _answers(), what="the daemon answers, or has ended")
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)
             try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
+                process.wait(PATIENCE_S)
+            finally:
                 process.kill()
                 process.wait()
+
+
+def _answers() -> bool:
+    client = DaemonClient.connect(locate_home())
+    if client is not None:
+        client.close()
+    return client is not None
