@@ -15,7 +15,7 @@ from keeprate.catalog.jobs import ALL
 from keeprate.config.durations import parse_duration
 from keeprate.config.models import JobsConfig
 from keeprate.errors import CatalogDamagedError, DiskFullError
-from keeprate.service.events import Events
+from keeprate.service.events import Event, Events
 from keeprate.service.jobs.job import Desk
 from keeprate.service.lookout import Lookout
 from keeprate.service.pauses import Pauses
@@ -78,8 +78,9 @@ def world(session: Session) -> Iterator[World]:
 
 
 def names(world: World) -> list[str]:
-    with world.events.listening(after=0) as heard:
-        return [heard.get_nowait().name for _ in range(heard.qsize())]
+    kept: list[Event] = []
+    with world.events.heard_by(kept.append, after=0):
+        return [event.name for event in kept]
 
 
 def test_only_what_has_work_is_done_and_remembered(world: World) -> None:
@@ -305,6 +306,7 @@ def test_in_a_damaged_catalog_nothing_is_done_but_checking_until_it_is_sound(wor
     assert live.attention == (
         "The catalog is damaged (page 7). Restore it. Until then nothing is learned, scored or written.",
     )
+    assert world.rounds.damage == "The catalog is damaged (page 7). Restore it.", "the api asks before it writes"
     assert names(world).count("catalog.damaged") == 2
     world.jobs["retrain"].error = None
     world.do()
@@ -322,6 +324,7 @@ def test_in_a_damaged_catalog_nothing_is_done_but_checking_until_it_is_sound(wor
     world.rounds.forgive()
     world.rounds.do()
     assert world.rounds.board.live(None).attention == ()
+    assert world.rounds.damage == ""
     world.do()
     assert world.done() == ["retrain", "score", "write", "integrity"]
 
@@ -353,6 +356,31 @@ def test_a_check_in_a_damaged_catalog_makes_no_way_for_news_that_nobody_looks_at
     assert world.rounds.board.live(None).attention == ()
 
 
+@pytest.mark.parametrize("name", ["integrity", "backup"])
+@pytest.mark.parametrize("news", [True, False])
+def test_what_begins_anew_when_cut_comes_to_its_end_all_the_same(world: World, name: str, news: bool) -> None:
+    job, world.news = world.jobs[name], news
+    cuts: list[bool] = []
+
+    def an_hour() -> None:
+        for _ in range(3600):
+            world.clocks.pass_by(1)
+            if world.desk.cut():
+                break
+        cuts.append(world.desk.cut())
+
+    job.during = an_hour
+    for _ in range(2):
+        job.work = 1
+        while job.work:
+            world.clocks.pass_by(AT_A_STRETCH_S)
+            world.do()
+            assert len(cuts) < 10, "it begins anew for ever"
+        assert cuts.count(False) == 1
+        assert cuts[0], "at first it makes way soon"
+        cuts.clear()
+
+
 def test_progress_is_shown_at_once_and_told_once_a_second(world: World) -> None:
     shown: list[str] = []
 
@@ -363,9 +391,10 @@ def test_progress_is_shown_at_once_and_told_once_a_second(world: World) -> None:
 
     world.jobs["embed"].work = 1
     world.jobs["embed"].during = embed
-    with world.events.listening() as heard:
+    heard: list[Event] = []
+    with world.events.heard_by(heard.append):
         world.do()
-        told = [heard.get_nowait().name for _ in range(heard.qsize())]
+    told = [event.name for event in heard]
     assert shown[0] == "Embedding 10 of 3,400 photos."
     assert shown[-1] == "Embedding 50 of 3,400 photos."
     assert told.count("job.progress") == 1

@@ -14,6 +14,7 @@ from keeprate.api.looking import job_named
 from keeprate.api.models import LabelsAsked, PageAddress, PageAsked, PauseAsked, WayAsked
 from keeprate.api.problems import Answer, refuse
 from keeprate.catalog.labels import LabelSource
+from keeprate.errors import CatalogDamagedError
 from keeprate.service.control import JobStatus, Live
 from keeprate.steps.labels.saying import SayingOutcome, say
 
@@ -88,6 +89,8 @@ def label(api: Api, asked: LabelsAsked) -> Answer:
 
     What is said of a photo holds for its shot: what its other files say otherwise is withdrawn.
     """
+    if api.control.damage:  # a backup would take its place, and with it what was said
+        raise CatalogDamagedError(api.control.damage)
     with api.session() as session:
         outcome = say(session, asked.statements(), LabelSource.WEB)
     if outcome.changed:

@@ -96,6 +96,10 @@ class Control(Protocol):
     def config(self) -> Config:
         """The settings that are in force; those in the file may be others until `reload`."""
 
+    @property
+    def damage(self) -> str:
+        """What is known of damage to the catalog, as a sentence; empty: none. Nothing is written into it then."""
+
     def live(self) -> Live: ...
 
     def run_job(self, name: str, *, because: str) -> None:

@@ -89,6 +89,10 @@ class Engine:
     def config(self) -> Config:
         return self._desk.session.config
 
+    @property
+    def damage(self) -> str:
+        return self._rounds.damage
+
     def live(self) -> Live:
         pid = self._worker.pid
         worker = None if pid is None else WorkerStatus(pid, self._worker.memory, self._worker.device)

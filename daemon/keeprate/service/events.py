@@ -7,12 +7,11 @@ a name and on the keys of its data; the sentence is for people and may change.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 log = logging.getLogger("keeprate")
@@ -77,17 +76,3 @@ class Events:
         finally:
             with self._lock:
                 self._listeners.remove(listener)
-
-    @contextmanager
-    def listening(self, *, after: int | None = None) -> Iterator[queue.Queue[Event]]:
-        """A queue of what happens from now on, and of what is still kept with an id greater than `after`."""
-        waiting: queue.Queue[Event] = queue.Queue(LISTENER_HOLDS)
-
-        def put(event: Event) -> None:
-            if waiting.full():
-                with suppress(queue.Empty):  # the reader may just have made room
-                    waiting.get_nowait()
-            waiting.put_nowait(event)
-
-        with self.heard_by(put, after=after):
-            yield waiting

@@ -48,6 +48,8 @@ DAMAGE = "damage"
 HELD = "The catalog is damaged: until a check finds it sound, nothing is looked at, learned, scored or written."
 CUTTABLE = frozenset({"embed", "thumbnails", "integrity", "backup"})
 """Jobs that lose nothing, or little, when they are cut; a training would begin anew."""
+ANEW = frozenset({"integrity", "backup"})
+"""Those of them that begin at the beginning again: each cut lets them go on for twice as long, to their end."""
 
 log = logging.getLogger("keeprate")
 
@@ -105,8 +107,15 @@ class Rounds:
         self._not_before: dict[str, float] = {}
         """Job → when it is tried again (steady clock)."""
         self._waiting_since: dict[str, float] = {}
+        self._cuts: dict[str, int] = {}
+        """Job of `ANEW` → how often it was cut since it last came to its end."""
         if self.board.job(CHECK).last_failed:
             self.ask(CHECK, "The last check failed.")
+
+    @property
+    def damage(self) -> str:
+        """What is known of damage to the catalog; may be asked from any thread."""
+        return self._damage
 
     # ---- what there is to do ----
 
@@ -156,7 +165,7 @@ class Rounds:
             return True
         if job.name not in CUTTABLE:
             return False
-        going_on_s = self._desk.clocks.steady() - self._began
+        going_on_s = (self._desk.clocks.steady() - self._began) / 2 ** self._cuts.get(job.name, 0)
         news = news and not self._damage  # nobody would look at it
         return bool(self._asked) or going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S)
 
@@ -263,6 +272,8 @@ class Rounds:
             return None
         finally:
             self._running = None
+        if job.name in ANEW:
+            self._cuts[job.name] = self._cuts.get(job.name, 0) + 1 if done.cut else 0
         if asked and not done.cut:
             done = replace(done, did_something=True)  # who asked wants to know what came of it
         self._succeeded(job, done, started_at)

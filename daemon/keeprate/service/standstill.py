@@ -40,6 +40,10 @@ class Standstill:
     def config(self) -> Config:
         return self._config
 
+    @property
+    def damage(self) -> str:
+        return ""  # it was never opened
+
     def live(self) -> Live:
         jobs = tuple(JobStatus(name, title, "waiting", self._error.what) for name, title in JOB_TITLES.items())
         said = self.sentence
