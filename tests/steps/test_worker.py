@@ -354,28 +354,31 @@ def test_many_small_things_make_for_one_giving_back(monkeypatch: pytest.MonkeyPa
 
 FRUGAL = """
 import json, os, sys
-from keeprate.steps.memory import begin_anew_frugally, usual_allocation
-begin_anew_frugally("keeprate")
-environment = dict(os.environ)
-usual_allocation(environment)
-names = ("PYTHONMALLOC", "MALLOC_ARENA_MAX")
-print(json.dumps([os.getpid(), sys.argv[1:], [os.environ.get(n) for n in names], [environment.get(n) for n in names]]))
+from keeprate.steps.memory import begin_anew_frugally
+begin_anew_frugally()
+names = ("PYTHONMALLOC", "MALLOC_ARENA_MAX", "KEEPRATE_BEGAN_ANEW")
+blocks = sys.getallocatedblocks()  # of Python's own allocator
+print(json.dumps([os.getpid(), sys.argv[1:], blocks == 0, {n: os.environ[n] for n in names if n in os.environ}]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is what it is about")
 @pytest.mark.parametrize(
-    ("name", "set_before", "found", "for_workers"),
+    ("name", "set_before", "is_frugal"),
     [
-        ("keeprate", {}, ["malloc", "1"], [None, None]),
-        ("keeprate", {"PYTHONMALLOC": "debug"}, ["debug", None], ["debug", None]),  # somebody looks for a fault
-        ("other", {}, [None, None], [None, None]),
+        ("keeprate", {}, True),
+        ("keeprate/__main__.py", {}, True),
+        ("keeprate", {"PYTHONMALLOC": "pymalloc"}, False),  # somebody knows better
+        ("other", {}, False),
+        ("pytest/__main__.py", {}, False),
     ],
 )
 def test_a_process_that_stays_begins_anew_with_another_allocation(
-    tmp_path: Path, name: str, set_before: dict[str, str], found: list[str | None], for_workers: list[str | None]
+    tmp_path: Path, name: str, set_before: dict[str, str], is_frugal: bool
 ) -> None:
+    """It is the same process, and its own processes find the environment that it was started with."""
     script = tmp_path / name
+    script.parent.mkdir(exist_ok=True)
     script.write_text(FRUGAL)
     process = subprocess.Popen(
         [sys.executable, script, "run", "a b", "-v"],
@@ -383,4 +386,14 @@ def test_a_process_that_stays_begins_anew_with_another_allocation(
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **set_before},
     )
     said, _ = process.communicate(timeout=PATIENCE_S)
-    assert json.loads(said) == [process.pid, ["run", "a b", "-v"], found, for_workers]
+    assert json.loads(said) == [process.pid, ["run", "a b", "-v"], is_frugal, set_before]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is what it is about")
+def test_a_process_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as while an update exchanges Python."""
+    for name in memory.ALLOCATION:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/keeprate", "run"])
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    memory.begin_anew_frugally()

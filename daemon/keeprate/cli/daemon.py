@@ -86,6 +86,6 @@ def _spare_memory() -> None:
     """
     from keeprate.steps.memory import begin_anew_frugally
 
-    begin_anew_frugally("keeprate", "__main__.py")
+    begin_anew_frugally()
     modules: dict[str, Any] = sys.modules
     modules.setdefault("pydantic.v1", None)  # what Python takes for "not installed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -42,27 +43,30 @@ def resident_bytes(pid: int | None = None) -> int:
             return 0
 
 
-def begin_anew_frugally(*programs: str) -> None:
+def begin_anew_frugally() -> None:
     """Have this process begin once more, with an allocation of memory that fits one which stays. Not to be noticed.
 
-    It keeps its process id, arguments and open files. Nothing happens where it would not help (no glibc), where the
-    environment says how memory is to be allocated, or if this is not one of `programs` (by the file that was started).
+    It keeps its process id, arguments and open files, and its environment: what the other allocation needs is taken
+    out again, so that no process that it starts is slowed down by it. Nothing happens where it would not help (no
+    glibc), where the environment says how memory is to be allocated, or in a process that somebody else started, such
+    as a test.
     """
+    if os.environ.pop(_BEGAN_ANEW, None):
+        for name in ALLOCATION:
+            os.environ.pop(name, None)
+        return
     if sys.platform != "linux" or _trim() is None or not sys.executable:
         return
-    if os.environ.keys() & {*ALLOCATION, _BEGAN_ANEW} or Path(sys.argv[0]).name not in programs:
+    if os.environ.keys() & ALLOCATION.keys() or not _is_ours(Path(sys.argv[0])):
         return
     arguments = [sys.executable, *sys.orig_argv[1:]]
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os.execve(sys.executable, arguments, {**os.environ, **ALLOCATION, _BEGAN_ANEW: "1"})  # noqa: S606 (ourselves)
+    with contextlib.suppress(OSError):  # then it goes on as it is
+        os.execve(sys.executable, arguments, {**os.environ, **ALLOCATION, _BEGAN_ANEW: "1"})  # noqa: S606 (ourselves)
 
 
-def usual_allocation(environment: dict[str, str]) -> None:
-    """Take out of an environment what `begin_anew_frugally` put in: a process that computes is faster without."""
-    if environment.pop(_BEGAN_ANEW, None):
-        for name in ALLOCATION:
-            environment.pop(name, None)
+def _is_ours(program: Path) -> bool:
+    """Whether Python was started for keeprate: by its script, or as a module."""
+    return program.name == "keeprate" or program.parts[-2:] == ("keeprate", "__main__.py")
 
 
 def give_back() -> None:

@@ -18,7 +18,7 @@ from keeprate import errors
 from keeprate.config.models import Config
 from keeprate.errors import KeeprateError
 from keeprate.paths import WORKSPACE_VARIABLES, expanded
-from keeprate.steps.memory import resident_bytes, usual_allocation
+from keeprate.steps.memory import resident_bytes
 from keeprate.steps.session import Progress, Reporter
 from keeprate.steps.tasks import (
     Outcome,
@@ -288,7 +288,6 @@ def _environment() -> dict[str, str]:
     environment = dict(os.environ)
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     environment["KEEPRATE_PARENT"] = str(os.getpid())
-    usual_allocation(environment)
     for name in ("KEEPRATE_HOME", *WORKSPACE_VARIABLES):
         folder = environment.get(name)
         if folder:
