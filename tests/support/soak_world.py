@@ -52,6 +52,8 @@ class Photo:
     """A file of it was copied, marks and all, or lay in the trash when marks were taken back: undo cannot know that."""
     thrown_away: bool = False
     """It lies in the trash, and no file of it anywhere else."""
+    unknown_when_thrown_away: bool = False
+    """That file was edited or copied before; if nobody looked in between, nothing tells that it is this photo."""
 
 
 @dataclass(slots=True)
@@ -224,6 +226,7 @@ class World:
         (self.trash / "info" / f"{name}.trashinfo").write_text(f"[Trash Info]\nPath={where}\nDeletionDate={when}\n")
         path.rename(self.trash / "files" / name)
         lying = self.files.pop(path)
+        lying.photo.unknown_when_thrown_away = bool(lying.comments) or lying.photo.undo_may_miss
         lying.photo.undo_may_miss = True
         self.trashed[name] = path, lying
         if not self.lying(lying.photo):
@@ -343,7 +346,7 @@ def expected(world: World, photo: Photo, held: Collection[str]) -> set[str | Non
         buckets = {bucket for path in lying if (bucket := world.bucket(path)) is not None}
         return set(buckets) if len(buckets) == 1 else {None}
     if photo.thrown_away:
-        return {DELETE} if photo.known else {DELETE, None, *photo.said}
+        return {DELETE} if photo.known and not photo.unknown_when_thrown_away else {DELETE, None, *photo.said}
     return set(photo.said)
 
 

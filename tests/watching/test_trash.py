@@ -73,6 +73,19 @@ class TestTheHomeTrash:
             file = home_trash.throw_away(path)
             assert DesktopTrash([library]).find_trashed(known)[path].file == file
 
+    def test_one_that_was_renamed_just_before_is_known_by_its_inode(self, library: Path, home_trash: Desktop) -> None:
+        known = {path: seen(path) for path in library.rglob("*.jpg")}
+        renamed = (library / "a.jpg").rename(library / "nobody has seen this name.jpg")
+        file = home_trash.throw_away(renamed)
+        (library / "2019" / "rome").rename(library / "2019" / "roma")
+        home_trash.throw_away(library / "2019")
+        found = DesktopTrash([library]).find_trashed(known)
+        assert {path: trashed.file for path, trashed in found.items()} == {
+            library / "a.jpg": file,
+            library / "2019" / "b.jpg": home_trash.trash / "files" / "2019" / "b.jpg",
+            library / "2019" / "rome" / "c.jpg": home_trash.trash / "files" / "2019" / "roma" / "c.jpg",
+        }
+
     def test_a_folder_takes_its_pictures_with_it(self, library: Path, home_trash: Desktop) -> None:
         known = {path: seen(path) for path in library.rglob("*.jpg")}
         home_trash.throw_away(library / "2019")

@@ -2,8 +2,8 @@
 
 Only looks: nothing in a trash is ever changed, and no picture is opened. On Linux each trashed thing has a note of
 where it lay (freedesktop.org Trash specification 1.0: the home trash, `.Trash/$uid` and `.Trash-$uid` at the top
-of other disks). macOS keeps such notes to itself; there a file is recognised by its inode and size, which a move
-on the same disk leaves alone.
+of other disks). Where no note tells (macOS keeps them to itself), a file is recognised by its inode and size, which a
+move on the same disk leaves alone.
 
 Whatever is malformed, unreadable or planted by somebody else counts as not there.
 """
@@ -95,13 +95,18 @@ class DesktopTrash:
 
         A file counts only if the trash has it with the size that it had: an older photo of the same name may
         have been trashed long ago. Of several that fit, the one trashed last is given. Files that went with their
-        folder are found as well.
+        folder are found as well. What was renamed after it was last seen has a note of a name that nobody knows: such
+        files are recognised by their inode.
         """
         if not vanished:
             return {}
-        return self._find_by_note(vanished) if self._has_notes else self._find_by_inode(vanished)
-
-    # With notes: the freedesktop.org specification.
+        if not self._has_notes:
+            user = str(os.getuid())
+            trashes = [Path.home() / ".Trash", *(top / ".Trashes" / user for top in self._tops())]
+            return _find_by_inode(vanished, [trash for trash in trashes if _is_own_folder(trash)])
+        found = self._find_by_note(vanished)
+        left = {path: signature for path, signature in vanished.items() if path not in found}
+        return found | _find_by_inode(left, [folder.path / "files" for folder in self._noted_folders()])
 
     def _find_by_note(self, vanished: Mapping[Path, StoredSignature]) -> dict[Path, TrashedFile]:
         by_origin: dict[Path, list[TrashedFile]] = {}
@@ -163,20 +168,6 @@ class DesktopTrash:
                 real = os.path.dirname(real)
             tops[real] = None
         return [Path(top) for top in tops]
-
-    # Without notes: macOS.
-
-    def _find_by_inode(self, vanished: Mapping[Path, StoredSignature]) -> dict[Path, TrashedFile]:
-        wanted = {(inode, size, mtime_ns): path for path, (size, mtime_ns, _, inode) in vanished.items()}
-        user = str(os.getuid())
-        trashes = [Path.home() / ".Trash", *(top / ".Trashes" / user for top in self._tops())]
-        found: dict[Path, TrashedFile] = {}
-        for file, status in _regular_files(trash for trash in trashes if _is_own_folder(trash)):
-            signature = signature_of(status)
-            path = wanted.get((signature.inode, signature.size, signature.mtime_ns))
-            if path is not None:
-                found[path] = TrashedFile(path, datetime.fromtimestamp(status.st_ctime, UTC), file)
-        return found
 
 
 def parse_note(text: bytes, top: Path) -> tuple[Path, datetime | None] | None:
@@ -242,6 +233,18 @@ def _read_note(folder: _TrashFolder, note: Path, status: os.stat_result) -> Tras
     return TrashedFile(
         original, when or datetime.fromtimestamp(status.st_mtime, UTC), folder.path / "files" / note.stem
     )
+
+
+def _find_by_inode(vanished: Mapping[Path, StoredSignature], folders: Iterable[Path]) -> dict[Path, TrashedFile]:
+    """Which of these files lie in or beneath `folders`, whatever they are called there."""
+    wanted = {(inode, size, mtime_ns): path for path, (size, mtime_ns, _, inode) in vanished.items()}
+    found: dict[Path, TrashedFile] = {}
+    for file, status in _regular_files(folders) if wanted else ():
+        signature = signature_of(status)
+        path = wanted.get((signature.inode, signature.size, signature.mtime_ns))
+        if path is not None:
+            found[path] = TrashedFile(path, datetime.fromtimestamp(status.st_ctime, UTC), file)
+    return found
 
 
 def _regular_files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:

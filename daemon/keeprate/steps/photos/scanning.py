@@ -29,7 +29,7 @@ from keeprate.watching.exclusions import Exclusions
 from keeprate.watching.mounts import mount_of
 from keeprate.watching.reconcile import Reconciliation, match_moves, reconcile
 from keeprate.watching.roots import root_state
-from keeprate.watching.signature import Signature, signature_of
+from keeprate.watching.signature import Signature, StoredSignature, signature_of
 from keeprate.watching.stability import is_settled
 from keeprate.watching.trash import DesktopTrash
 from keeprate.watching.walk import FoundFolder, WalkProblem, look_at, walk_library
@@ -230,7 +230,8 @@ def _take_over(
     new_photos = _store_moved(session, library, moves, difference.appeared)
     read_photos, moving = _read(session, library, to_read)
     unsettled.update(moving)
-    trashed = _trashed(session, library, difference)
+    moved = set(sources.values())
+    trashed = _trashed(session, library, {path: one for path, one in difference.gone.items() if path not in moved})
     with writing(catalog):  # what is said on the page meanwhile waits
         files.mark_gone(catalog, difference.gone)
         for path in difference.gone:
@@ -323,11 +324,8 @@ def _read(
     return new_photos, moving
 
 
-def _trashed(session: Session, library: LibraryConfig, difference: Reconciliation) -> dict[str, str]:
+def _trashed(session: Session, library: LibraryConfig, gone: Mapping[str, StoredSignature]) -> dict[str, str]:
     """content key → original path of gone photos that lie in the desktop's trash now."""
-    if not difference.gone:
-        return {}
-    vanished = {Path(path): signature for path, signature in difference.gone.items()}
-    in_trash = DesktopTrash([library.root]).find_trashed(vanished)
+    in_trash = DesktopTrash([library.root]).find_trashed({Path(path): one for path, one in gone.items()})
     keys = files.content_keys_at(session.catalog, [str(path) for path in in_trash])
     return {key: path for path, key in keys.items()}
