@@ -65,9 +65,12 @@ class MadeUpDaemon:
 
     def __init__(self) -> None:
         self.running = True
+        self.answers = True
+        """Whether it says how things stand in time; a machine with much to do may keep it from that."""
         self.status_now = a_status(a_live())
         self.asked: list[str] = []
         """The questions, in their order."""
+        self.listened_to = False
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._last_id = 0
 
@@ -90,6 +93,8 @@ class MadeUpDaemon:
         self.asked.append("status")
         if not self.running:
             raise DaemonNotRunningError("It is gone.")
+        if not self.answers:
+            raise DaemonNotRunningError("The daemon does not answer.")
         return self.status_now
 
     def live(self) -> Live:
@@ -99,6 +104,7 @@ class MadeUpDaemon:
 
     def events(self, after: int | None = None) -> Iterator[Event]:
         assert after == 0
+        self.listened_to = True
         while (event := self._events.get()) is not None:
             yield event
         raise DaemonNotRunningError("It has gone away.")

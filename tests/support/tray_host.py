@@ -21,14 +21,18 @@ from jeepney.io.threading import DBusConnection, DBusRouter, open_dbus_connectio
 from jeepney.low_level import MessageType
 from PIL import Image
 
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 WATCHER = "org.kde.StatusNotifierWatcher"
 ITEM = "org.kde.StatusNotifierItem"
 MENU = "com.canonical.dbusmenu"
 NOTIFICATIONS = "org.freedesktop.Notifications"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-ANSWER_S = 10.0
+NOT_THERE = ("org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownObject")
+
+
+class NothingThereError(RuntimeError):
+    """The other program has no such object (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,9 @@ class TrayHost:
         """How often a menu said that it has been built anew."""
         names = [WATCHER, NOTIFICATIONS] if notifications else [WATCHER]
         for name in names:
-            self._router.send_and_get_reply(message_bus.RequestName(name), timeout=ANSWER_S)
+            self._router.send_and_get_reply(message_bus.RequestName(name), timeout=PATIENCE_S)
         layouts = MatchRule(type="signal", interface=MENU, member="LayoutUpdated")
-        self._router.send_and_get_reply(message_bus.AddMatch(layouts), timeout=ANSWER_S)
+        self._router.send_and_get_reply(message_bus.AddMatch(layouts), timeout=PATIENCE_S)
 
     def serve(self, messages: queue.Queue[Message | None]) -> None:
         """Answer what comes in until None does."""
@@ -92,17 +96,18 @@ class TrayHost:
                 return new_method_return(message)
         return new_error(message, "org.freedesktop.DBus.Error.UnknownMethod")
 
-    def wait_for_icon(self, timeout_s: float = 20.0) -> PanelIcon:
+    def wait_for_icon(self, timeout_s: float = PATIENCE_S) -> PanelIcon:
         """The icon that registers next."""
         name, path = self._registered.get(timeout=timeout_s)
         return PanelIcon(self, name, path)
 
     def call(self, address: DBusAddress, member: str, signature: str = "", *body: Any) -> tuple[Any, ...]:
         answer = self._router.send_and_get_reply(
-            new_method_call(address, member, signature or None, body), timeout=ANSWER_S
+            new_method_call(address, member, signature or None, body), timeout=PATIENCE_S
         )
         if answer.header.message_type is MessageType.error:
-            raise RuntimeError(f"{member}: {answer.body}")
+            name = answer.header.fields.get(HeaderFields.error_name)
+            raise (NothingThereError if name in NOT_THERE else RuntimeError)(f"{member}: {name} {answer.body}")
         return tuple(answer.body)
 
 
@@ -126,7 +131,11 @@ class PanelIcon:
         return Image.open(io.BytesIO(Path(self.shown("IconName")).read_bytes())).convert("RGBA")
 
     def menu(self) -> tuple[MenuLine, ...]:
-        _, layout = self._host.call(self._menu(), "GetLayout", "iias", 0, -1, [])
+        """Empty while there is none: an icon may be there a moment before its menu is."""
+        try:
+            _, layout = self._host.call(self._menu(), "GetLayout", "iias", 0, -1, [])
+        except NothingThereError:
+            return ()
         return self._line(layout).lines
 
     def labels(self) -> list[str]:
@@ -143,7 +152,7 @@ class PanelIcon:
     def _find(self, label: str) -> MenuLine | None:
         return next((one for one in _all(self.menu()) if one.label == label and one.enabled), None)
 
-    def wait_for_line(self, label: str, timeout_s: float = 20.0) -> None:
+    def wait_for_line(self, label: str, timeout_s: float = PATIENCE_S) -> None:
         wait_until(lambda: label in self.labels(), timeout_s, what=f"{label!r} is in the menu")
 
     def _menu(self) -> DBusAddress:

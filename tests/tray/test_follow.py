@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+
 import pytest
 
 from keeprate.service.events import Event
@@ -11,6 +13,20 @@ from support.tray_daemon import MadeUpDaemon, a_live
 from support.waiting import wait_until
 
 
+class CountedNews(queue.SimpleQueue[str]):
+    """News, and how often somebody gave and wanted one."""
+
+    given = wanted = 0
+
+    def put(self, item: str, *_: object) -> None:
+        self.given += 1
+        super().put(item)
+
+    def get(self, *_: object) -> str:
+        self.wanted += 1
+        return super().get()
+
+
 class Watcher:
     """What a follower says."""
 
@@ -18,7 +34,13 @@ class Watcher:
         self.seen: list[Seen] = []
         self.told: list[Event] = []
         self.follower = Follower(daemon.connect, self.seen.append, self.told.append)
+        self.follower._news = self._news = CountedNews()
+        self._daemon = daemon
         self.follower.start()
+
+    def wait_for_rest(self) -> None:
+        """Until it listens, and has asked whatever it had a reason to ask."""
+        wait_until(lambda: self._daemon.listened_to and self._news.wanted == self._news.given + 1)
 
     def wait_for(self, sentence: str | None) -> None:
         """Until the last that was seen is a daemon that says this; None: no daemon."""
@@ -38,7 +60,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_happens_is_asked_for_once_for_many_events() -> None:
     daemon = MadeUpDaemon()
     watcher = Watcher(daemon)
-    watcher.wait_for("Idle: 120 photos up to date.")
+    watcher.wait_for_rest()
     asked = len(daemon.asked)
     daemon.is_now(a_live("busy", "Scoring."))
     for _ in range(200):
@@ -51,7 +73,7 @@ def test_progress_asks_for_what_is_live_alone() -> None:
     daemon = MadeUpDaemon()
     watcher = Watcher(daemon)
     watcher.wait_for("Idle: 120 photos up to date.")
-    wait_until(lambda: daemon.asked.count("status") >= 1)
+    watcher.wait_for_rest()
     daemon.is_now(a_live("busy", "Embedding 8 of 100."))
     before = daemon.asked.count("status")
     daemon.tell("job.progress")
@@ -69,6 +91,17 @@ def test_a_daemon_that_goes_and_comes_back() -> None:
     daemon.is_now(a_live("starting", "Starting."))
     daemon.running = True
     watcher.wait_for("Starting.")
+
+
+def test_one_that_did_not_answer_in_time_is_asked_again_though_nothing_happens() -> None:
+    daemon = MadeUpDaemon()
+    watcher = Watcher(daemon)
+    watcher.wait_for("Idle: 120 photos up to date.")
+    daemon.answers = False
+    daemon.tell("photos.embedded")
+    watcher.wait_for(None)
+    daemon.answers = True
+    watcher.wait_for("Idle: 120 photos up to date.")
 
 
 def test_one_that_was_never_there_is_found_at_once_when_one_has_been_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ log = logging.getLogger("keeprate.tray")
 
 PASSING = frozenset({"job.progress", "daemon.changed"})
 """Events that say nothing of photos and labels: what is live tells all there is."""
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 """Between two attempts to find the daemon."""
 HELD_S = 5.0
 """A connection that lasted so long was a good one."""
@@ -32,7 +32,7 @@ GATHER_S = 0.3
 """Events that come together are answered by one question."""
 REST_FACTOR = 10
 """After a question, so many times as long as it took passes without one: the daemon has other things to do."""
-SHORTEST_REST_S = 1.0
+SHORTEST_REST_S, LONGEST_REST_S = 1.0, 30.0
 
 
 class Client(Protocol):
@@ -68,11 +68,13 @@ class Follower:
         self._changed = changed
         self._told = told
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
-        """Names of events; an empty one when the daemon has come or gone."""
+        """Names of events; an empty one when the daemon has come or gone, or has to be asked once more."""
         self._hurry = threading.Event()
         self._told_until = time.time()
         """Events up to this moment have been told."""
         self._status: Status | None = None
+        self._is_heard = False
+        """Whether there is a daemon that tells its events."""
 
     def start(self) -> None:
         for work in (self._listen, self._ask):
@@ -104,6 +106,7 @@ class Follower:
             if connection is None:
                 return False
             with connection as client:
+                self._is_heard = True
                 self._news.put("")
                 # from the first one that is still kept: nothing is missed between asking for the state and listening
                 for event in client.events(after=0):
@@ -115,6 +118,8 @@ class Follower:
             log.debug("the daemon went away: %s", error.what)
         except Exception:  # the icon outlives whatever the connection does
             log.exception("following the daemon failed; it is tried again")
+        finally:
+            self._is_heard = False
         return True
 
     def _ask(self) -> None:
@@ -130,7 +135,10 @@ class Follower:
                 self._changed(seen)
             except Exception:  # an icon that shows nothing new any more would be worse than one that missed something
                 log.exception("what is new cannot be shown")
-            time.sleep(max(SHORTEST_REST_S, REST_FACTOR * (time.monotonic() - began)))
+            took_s = time.monotonic() - began
+            time.sleep(min(LONGEST_REST_S, max(SHORTEST_REST_S, REST_FACTOR * took_s)))
+            if seen.status is None and self._is_heard:
+                self._news.put("")  # it is there and had no time to answer; nothing else may happen for hours
 
     def _seen(self, *, only_live: bool) -> Seen:
         try:
