@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from support.left_behind import children, end_new_ones
 
 SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -20,6 +23,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KEEPRATE_HOME", str(folder / "keeprate"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on() -> Iterator[None]:
+    """A test ends the processes that it starts, also when it fails."""
+    before = children()
+    yield
+    left = end_new_ones(before)
+    assert left == [], "the test left processes behind"
 
 
 def _shared(name: str) -> Path:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from keeprate.demo import session
 from keeprate.demo.samples import Truth
 from keeprate.demo.session import DemoStep, area_under_curve, run_demo
 from keeprate.errors import KeeprateError, UsageError
-from support.waiting import wait_until
+from support.waiting import COMMAND_S, PATIENCE_S, wait_until
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,21 @@ def test_a_demo_that_is_terminated_leaves_no_daemon(tmp_path: Path) -> None:
         "run_demo(None, folder=pathlib.Path(sys.argv[1]), report=lambda step: None)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "demo")]) as demo:
-        wait_until(lambda: any(daemon.cmdline()[-1:] == ["run"] for daemon in _daemons_of(tmp_path / "demo")))
-        demo.send_signal(signal.SIGTERM)
-        assert demo.wait(30) == 128 + signal.SIGTERM
+        try:
+            daemons = partial(_daemons_of, tmp_path / "demo")
+            wait_until(lambda: any(_runs(one) for one in daemons()), COMMAND_S, what="the demo has drawn its photos")
+            demo.send_signal(signal.SIGTERM)
+            assert demo.wait(PATIENCE_S) == 128 + signal.SIGTERM
+        finally:
+            demo.kill()
     wait_until(lambda: not _daemons_of(tmp_path / "demo"))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[-1:] == ["run"]
+    except psutil.Error:  # it has just ended
+        return False
 
 
 def _daemons_of(folder: Path) -> list[psutil.Process]:

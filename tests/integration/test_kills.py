@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import time
@@ -43,7 +43,8 @@ def kill_at_random(chance: random.Random, whole_s: float) -> float | None:
         return time.monotonic() - began
     if chance.random() < 0.5:
         for child in psutil.Process(process.pid).children():
-            child.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
     process.kill()
     process.wait()
     return None

@@ -12,7 +12,7 @@ from keeprate.paths import locate_home
 from keeprate.service.events import Event
 from support.commands import daemon, keeprate, set_quick
 from support.photos import write_photos
-from support.waiting import wait_until
+from support.waiting import join, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -44,4 +44,4 @@ def test_the_last_that_was_told_is_how_things_stand(tmp_path: Path, home: Path) 
             wait_until(lambda: client.live().state == "paused" and is_told(), what="it is told that it rests")
             client.resume()
             wait_until(lambda: client.live().state == "idle" and is_told(), what="it is told that it is done again")
-        thread.join(10)
+        join(thread)

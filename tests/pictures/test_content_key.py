@@ -25,6 +25,7 @@ from support.made_pictures import (
     scene,
     tiff_raw,
 )
+from support.waiting import join
 
 SCENE = scene(320, 240)
 JPEG = encoded(SCENE, "JPEG", quality=85)
@@ -280,7 +281,7 @@ class TestFiles:
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
-        reader.join(timeout=5)
+        join(reader)
         assert len(outcome) == 1
 
     def test_a_file_that_shrinks_while_it_is_read_is_no_crash(self, tmp_path: Path) -> None:
@@ -300,7 +301,7 @@ class TestFiles:
             keys = {content_key(path) for _ in range(50)}
         finally:
             stop.set()
-            writer.join()
+            join(writer)
         assert all(key.startswith("file1-") for key in keys)
 
     def test_a_large_file_needs_little_memory(self, tmp_path: Path) -> None:

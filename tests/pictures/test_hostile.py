@@ -34,7 +34,7 @@ REFUSED_FOR_GOOD_REASON = {
 
 def look(path: Path) -> str | None:
     """Do to a file what the worker does; the reason if it is refused."""
-    before, started = hashlib.sha256(path.read_bytes()).digest(), time.monotonic()
+    before, started = hashlib.sha256(path.read_bytes()).digest(), time.process_time()
     key = content_key(path)
     assert content_key(path) == key
     reason = None
@@ -48,7 +48,7 @@ def look(path: Path) -> str | None:
     else:
         assert picture.image.mode == "RGB"
         assert np.isfinite(measure(picture).as_vector()).all()
-    assert time.monotonic() - started < SLOWEST_S
+    assert time.process_time() - started < SLOWEST_S
     assert hashlib.sha256(path.read_bytes()).digest() == before
     return reason
 

@@ -155,14 +155,14 @@ def test_refused(name: str) -> None:
 
 
 def test_hostile_sizes_take_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     many = "".join(f"<rdf:li>{number}</rdf:li>" for number in range(50_000))
     scanned = scan(packet(f"<dc:subject><rdf:Bag>{many}</rdf:Bag></dc:subject>"))
     assert len(scanned.all_of(DC, "subject")[0].items or ()) == 50_000
     scan(packet(attributes=" ".join(f"dc:a{number}='{number}'" for number in range(20_000))))
     with pytest.raises(PacketError):
         scan(b"<a" + b" b='" * 200_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_real_packets_are_scanned_to_the_byte(shared_photos: Path) -> None:

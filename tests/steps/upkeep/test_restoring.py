@@ -23,7 +23,6 @@ from support.catalogs import add_file
 from support.commands import answer, daemon, keeprate, run
 from support.damage import damage
 from support.small_disks import fill, small_disk
-from support.waiting import wait_until
 
 
 def paths_in(file: Path) -> list[str]:
@@ -210,7 +209,6 @@ def test_the_command(home: Path, tmp_path: Path) -> None:
     assert "There is no backup" in keeprate("restore", "--list")
     assert run("restore").code == 2
     with daemon(tmp_path / "log"):
-        wait_until(lambda: answer("status")["live"] is not None, 30)
         keeprate("jobs", "run", "backup", "--wait")
         refused = run("restore")
         assert refused.code == 1
