@@ -182,6 +182,22 @@ def test_the_resident_daemon_loads_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("begun_anew", "others"), [(True, False), (False, True)])
+def test_a_daemon_that_has_begun_anew_knows_no_command_but_its_own(begun_anew: bool, others: bool) -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['keeprate', 'run', '--help']\n"
+        "from keeprate.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        f"assert ('keeprate.cli.labels' in sys.modules) is {others}\n"
+    )
+    environment = os.environ | ({"KEEPRATE_BEGAN_ANEW": "1"} if begun_anew else {})
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SIGTERM" in done.stdout
+
+
 def test_looking_beside_a_daemon_loads_nothing_of_its_server(library: Path) -> None:
     code = (
         "import sys\n"

@@ -9,38 +9,16 @@ import errno
 import os
 import sqlite3
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
 from keeprate import __version__
-from keeprate.cli import (
-    classifying,
-    daemon,
-    demonstration,
-    doctor,
-    embeddings,
-    evaluating,
-    exchanging,
-    groups,
-    heads,
-    jobs,
-    labels,
-    logs,
-    looking,
-    model,
-    profile,
-    restoring,
-    service,
-    setup,
-    showing_status,
-    steps,
-    tray,
-    web,
-)
 from keeprate.cli.output import print_error
 from keeprate.errors import DiskFullError, KeeprateError
+from keeprate.steps.memory import has_begun_anew
 
 HELP = """
 keeprate learns from the photos you keep and delete, and sorts the rest where you already look at them.
@@ -50,8 +28,16 @@ Begin with  [bold]keeprate init ~/Pictures[/bold] , move some photos into its ke
 once). No photo is ever moved, deleted or changed.
 """
 
+
 INTERRUPTED = 130
 """What a command ends with after Ctrl-C: 128 and the number of SIGINT, as in a shell."""
+
+
+class Group(Protocol):
+    """A module of commands."""
+
+    def register(self, app: typer.Typer) -> None: ...
+
 
 app = typer.Typer(
     name="keeprate",
@@ -83,28 +69,44 @@ def keeprate(
         os.environ["KEEPRATE_WORKSPACE"] = str(workspace)  # for this process and its worker
 
 
-setup.register(app)
-profile.register(app)
-steps.register(app)
-classifying.register(app)
-evaluating.register(app)
-showing_status.register(app)
-looking.register(app)
-groups.register(app)
-heads.register(app)
-labels.register(app)
-embeddings.register(app)
-model.register(app)
-exchanging.register(app)
-daemon.register(app)
-service.register(app)
-doctor.register(app)
-web.register(app)
-jobs.register(app)
-restoring.register(app)
-logs.register(app)
-tray.register(app)
-demonstration.register(app)
+def _groups() -> Iterable[Group]:
+    """The modules of the commands, in the order of the help; in a daemon's process only its own, which saves 3 MB."""
+    from keeprate.cli import daemon
+
+    if has_begun_anew():
+        return (daemon,)
+    from keeprate.cli import (
+        classifying,
+        demonstration,
+        doctor,
+        embeddings,
+        evaluating,
+        exchanging,
+        groups,
+        heads,
+        jobs,
+        labels,
+        logs,
+        looking,
+        model,
+        profile,
+        restoring,
+        service,
+        setup,
+        showing_status,
+        steps,
+        tray,
+        web,
+    )
+
+    return (
+        setup, profile, steps, classifying, evaluating, showing_status, looking, groups, heads, labels, embeddings,
+        model, exchanging, daemon, service, doctor, web, jobs, restoring, logs, tray, demonstration,
+    )  # fmt: skip
+
+
+for _group in _groups():
+    _group.register(app)
 
 
 def main() -> None:

@@ -51,8 +51,8 @@ def begin_anew_frugally() -> None:
     glibc), where the environment says how memory is to be allocated, or in a process that somebody else started, such
     as a test.
     """
-    if os.environ.pop(_BEGAN_ANEW, None):
-        for name in ALLOCATION:
+    if has_begun_anew():
+        for name in (_BEGAN_ANEW, *ALLOCATION):
             os.environ.pop(name, None)
         return
     if sys.platform != "linux" or _trim() is None or not sys.executable:
@@ -62,6 +62,11 @@ def begin_anew_frugally() -> None:
     arguments = [sys.executable, *sys.orig_argv[1:]]
     with contextlib.suppress(OSError):  # then it goes on as it is
         os.execve(sys.executable, arguments, {**os.environ, **ALLOCATION, _BEGAN_ANEW: "1"})  # noqa: S606 (ourselves)
+
+
+def has_begun_anew() -> bool:
+    """Whether this process is one that was to stay when it began, and has not come to `begin_anew_frugally` again."""
+    return _BEGAN_ANEW in os.environ
 
 
 def _is_ours(program: Path) -> bool:
