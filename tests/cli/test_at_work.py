@@ -46,6 +46,18 @@ PATIENTLY = "import keeprate.cli.at_work as at_work; at_work.UNANSWERED_S = 77.0
 """The machine may be busier than a person would wait for."""
 
 
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 10.0)
+
+
 @contextlib.contextmanager
 def held(lock: Path) -> Iterator[Callable[[], None]]:
     """The lock is held, until what is given is called."""
@@ -144,13 +156,13 @@ def test_a_daemon_that_says_nothing_is_given_up(library: Path, monkeypatch: pyte
 
 
 def test_a_daemon_that_does_not_let_go_is_given_up(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = locate_home()
-    monkeypatch.setattr(at_work, "PATIENCE_S", 1.5)
-    monkeypatch.setattr(at_work, "ASKED_AGAIN_AFTER_S", 0.4)
+    home, clock = locate_home(), Clock()
+    monkeypatch.setattr(at_work, "time", clock)
     with serving() as there, hold_lock(home.lock_file):
         with pytest.raises(BusyError), at_work.work_lock(home, quiet=True):
             pytest.fail("the lock is held")
         assert len(there.control.asked) > 1, "asked again: it may have taken the lock once more"
+    assert clock.now > at_work.PATIENCE_S
 
 
 def test_undo_keeps_the_daemon_from_writing_anew(library: Path) -> None:

@@ -7,8 +7,18 @@ import pytest
 
 from keeprate.config.edit import add_library
 from keeprate.config.load import load_config
+from keeprate.doctor import database, inotify, libraries
 from keeprate.doctor.finding import Finding, Patient
 from keeprate.paths import locate_home
+from support.waiting import PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor looks for a few seconds only; on a busy machine that may not be enough for the smallest folder."""
+    monkeypatch.setattr(libraries.look_through, "__defaults__", (PATIENCE_S,))
+    monkeypatch.setattr(inotify, "COUNT_FOR_S", PATIENCE_S)
+    monkeypatch.setattr(database, "QUICK_CHECK_FOR_S", PATIENCE_S)
 
 
 @pytest.fixture

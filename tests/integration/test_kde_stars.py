@@ -10,6 +10,7 @@ import pytest
 
 from support.attributes import all_attributes, need_attributes
 from support.commands import answer, daemon, keeprate, set_quick
+from support.logs import comes_to_rest, told_of
 from support.photos import write_photos
 from support.waiting import wait_until
 
@@ -82,4 +83,7 @@ def test_the_daemon_notices_stars_while_it_runs(library: Path, tmp_path: Path, h
         assert (labels()[loved.name], labels()[bad.name]) == ("keep", "delete")
         os.removexattr(loved, RATING)
         wait_until(lambda: loved.name not in labels(), what="taken away")
-    assert log.read_text().count(" files read (") <= 8, "what keeprate writes itself is looked at once, not for ever"
+        comes_to_rest(log)
+    written = told_of(log, "marks.written")
+    assert written >= 10
+    assert told_of(log, "marks.read") <= 30 + 3 + 2 * written, "what keeprate writes itself is looked at once"

@@ -11,6 +11,7 @@ import pytest
 
 from keeprate_xmp.jpeg import splice
 from support.commands import answer, daemon, keeprate, set_quick
+from support.logs import comes_to_rest, told_of
 from support.photos import jpeg, write_photos
 from support.waiting import wait_until
 from support.xmp import packet
@@ -114,12 +115,9 @@ def test_the_daemon_notices_a_sidecar_and_reads_its_own_only_once(library: Path,
             rate(library / "in" / f"IMG_{number:04d}.jpg", 5, day=100 + number)
         wait_until(lambda: answer("status")["work"]["label_changes"] == 0, what="trained anew")
 
-        def rests() -> bool:
-            before = log.read_text()
-            return bool(answer("status")) and log.read_text() == before
-
-        wait_until(lambda: all(rests() for _ in range(4)), what="it comes to rest")
-    readings = log.read_text().count("[marks.read ")
-    assert readings <= 8, log.read_text()
+        comes_to_rest(log)
+    written = told_of(log, "marks.written")
+    assert written >= 24
+    assert told_of(log, "marks.read") <= 48 + 4 + 2 * written, log.read_text()
     assert not answer("status")["problems"]["list"]
     assert sum(said[1] == "rating" for said in labelled().values()) == 28

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,8 @@ import pytest
 
 from keeprate.api.client import DaemonClient
 from keeprate.paths import locate_home
+from keeprate.steps.restraint import cores
+from support import ready
 from support.waiting import COMMAND_S, PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "keeprate"]
@@ -44,15 +47,15 @@ def without_privileges() -> list[str]:
 def run(
     *arguments: str | Path, timeout_s: float = COMMAND_S, before: Sequence[str] = (), **environment: str
 ) -> Finished:
-    """Run `keeprate ARGUMENTS` to its end; `before` is put before the command."""
-    done = subprocess.run(
-        [*before, *COMMAND, *map(str, arguments)],
-        capture_output=True,
-        timeout=timeout_s,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    """Run `keeprate ARGUMENTS` to its end, in a process of its own; `before` is put before the command."""
+    words, variables = [str(argument) for argument in arguments], {**os.environ, **environment}
+    ended = None if before else ready.run(words, variables, timeout_s)
+    if ended is None:
+        command = [*before, *COMMAND, *words]
+        done = subprocess.run(command, capture_output=True, timeout=timeout_s, env=variables, check=False)
+        ended = done.returncode, done.stdout, done.stderr
+    code, out, err = ended
+    return Finished(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 
 def keeprate(*arguments: str | Path, timeout_s: float = COMMAND_S) -> str:
@@ -75,6 +78,17 @@ def set_quick(home: Path) -> None:
         + '\n[watching]\nstable_after = "300ms"\n[training]\nquiet_after = "500ms"\nmin_new_labels = 4\n'
         + '[embedding]\nidle_exit = "1s"\nthreads = 1\n[jobs]\nwhile_busy = true\non_battery = true\n'
     )
+
+
+def set_slow(home: Path, *, slow: bool = True) -> None:
+    """After `set_quick`: what is to be interrupted is not done before that, or goes on at full speed again.
+
+    The worker then uses a tenth of a core, on any machine: some twenty small photos a second.
+    """
+    config = home / "keeprate" / "config.toml"
+    text = re.sub(r"max_cpu = \d+\n", "", config.read_text())
+    share = f"max_cpu = {max(1, round(10 / cores()))}\n" if slow else ""
+    config.write_text(text.replace("[jobs]\n", f"[jobs]\n{share}"))
 
 
 @contextlib.contextmanager
