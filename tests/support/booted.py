@@ -30,7 +30,7 @@ After=multi-user.target systemd-logind.service dbus.service
 Type=oneshot
 ExecStart=/bin/bash -c "bash /io/script > /io/out 2>&1; echo \$? > /io/code"
 ExecStopPost=systemctl --no-block poweroff
-TimeoutStartSec=120
+TimeoutStartSec=240
 END
 printf '[Timer]\nOnStartupSec=500ms\nAccuracySec=50ms\n' > "$units"/in-test.timer
 ln -s ../in-test.timer "$units"/multi-user.target.wants/
@@ -38,9 +38,10 @@ for unit in systemd-timesyncd.service packagekit.service unattended-upgrades.ser
     apt-daily-upgrade.timer e2scrub_reap.service; do ln -sf /dev/null "$units/$unit"; done
 for script in "$@"; do
     printf '%s\n' "$script" > "$work"/io/script
-    rm -f "$work"/io/code
-    timeout 120 systemd-nspawn --quiet --directory="$work"/root --boot --register=no --keep-unit \
+    rm -f "$work"/io/code "$work"/io/out
+    timeout 280 systemd-nspawn --quiet --directory="$work"/root --boot --register=no --keep-unit \
         --machine=keeprate-test --bind="$work"/io:/io --tmpfs=/mnt < /dev/null > "$work"/io/console 2>&1 || true
+    [ -e "$work"/io/out ] || { echo "it did not come up:"; tail -n 5 "$work"/io/console; exit 1; } >&2
     cat "$work"/io/out
     echo "code: $(cat "$work"/io/code 2>/dev/null || { tail -n 30 "$work"/io/console; echo never; })"
     echo "==== booted"
@@ -63,7 +64,10 @@ def boot_each(scripts: list[str], folder: Path) -> list[Booted]:
     if shutil.which("systemd-nspawn") is None:
         pytest.skip("systemd-nspawn is not installed (systemd-container)")
     command = ["unshare", "--mount", "--propagation=private", "bash", "-c", BOOT, "boot", str(folder), *scripts]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, errors="replace")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=570, check=False, errors="replace")
+    except subprocess.TimeoutExpired:
+        pytest.skip("this machine takes too long to boot a container")
     if done.returncode != 0:
         pytest.skip(f"no container can be booted here: {done.stderr.strip()[-300:]}")
     lives = done.stdout.split("==== booted\n")[:-1]

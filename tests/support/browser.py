@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from support.waiting import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
@@ -45,9 +47,12 @@ def browser(home: Path) -> Iterator[Browser]:
     """A browser whose profile lies in `home`."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium(), args=ARGUMENTS, env={**os.environ, "HOME": str(home)}
-        )
+        try:
+            started = playwright.chromium.launch(
+                executable_path=chromium(), args=ARGUMENTS, env={**os.environ, "HOME": str(home)}
+            )
+        except sync_api.Error as error:  # what it lacks is no fault of the page's
+            pytest.skip(f"chromium does not start here: {error.message[:300]}")
         try:
             yield started
         finally:
@@ -60,7 +65,7 @@ def visit(
 ) -> Iterator[Visit]:
     """The page at `url`, in a profile of its own."""
     context = started.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     found = Visit(page)
     origin = url.partition("/?")[0]

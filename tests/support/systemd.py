@@ -21,9 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 USER, UID = "ana", 54321
 SYSTEMD = Path("/lib/systemd/systemd")
@@ -88,7 +89,9 @@ class UserSystemd:
         """The way from here to a path inside."""
         return Path(f"/proc/{self._pid}/root{inside}")
 
-    def call(self, *command: str | Path, timeout_s: float = 60, without: Sequence[str] = (), **more: str) -> Ran:
+    def call(
+        self, *command: str | Path, timeout_s: float = 2 * PATIENCE_S, without: Sequence[str] = (), **more: str
+    ) -> Ran:
         """Run a command as the user, as from their terminal; `without` names variables that are not set."""
         environment = {
             "PATH": PATH, "HOME": str(self.home), "USER": USER, "LOGNAME": USER, "LANG": "C.UTF-8",
@@ -106,7 +109,7 @@ class UserSystemd:
         )  # fmt: skip
         return Ran(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
-    def done(self, *command: str | Path, timeout_s: float = 60, **more: str) -> str:
+    def done(self, *command: str | Path, timeout_s: float = 2 * PATIENCE_S, **more: str) -> str:
         """The same for a command that must succeed; returns what it prints."""
         ran = self.call(*command, timeout_s=timeout_s, without=(), **more)
         assert ran.code == 0, f"{command} ended with {ran.code}:\n{ran.out}\n{ran.err}\n{self.journal_text()}"
@@ -119,7 +122,7 @@ class UserSystemd:
         """One property of a unit."""
         return self.systemctl("show", unit, f"--property={name}", "--value").strip()
 
-    def wait_for(self, unit: str, name: str, value: str, timeout_s: float = 20) -> None:
+    def wait_for(self, unit: str, name: str, value: str, timeout_s: float = PATIENCE_S) -> None:
         try:
             wait_until(lambda: self.shown(unit, name) == value, timeout_s)
         except AssertionError as error:
@@ -179,18 +182,30 @@ def user_systemd() -> Iterator[UserSystemd]:
                 stdout=log, stderr=subprocess.STDOUT, env={"PATH": PATH},
             )  # fmt: skip
         try:
-            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
-            wait_until(lambda: bool(children.read_text().split()), 5, what="the session's first process")
-            session = UserSystemd(int(children.read_text().split()[0]), home)
-            private = session.path(f"/run/user/{UID}/systemd/private")
-            wait_until(lambda: outer.poll() is not None or private.exists(), 15, what="systemd --user is up")
-            assert outer.poll() is None, (base / "setup.log").read_text()
+            session = _session_in(outer, home)
+            if session is None:  # nothing of keeprate has been touched by then
+                pytest.skip(f"no systemd --user can be started here: {(base / 'setup.log').read_text()[-300:]}")
             session.call("systemctl", "--user", "is-system-running", "--wait")
             yield session
         finally:
             outer.kill()
             outer.wait()
             _forget_cgroups(slice_name)
+
+
+def _session_in(outer: subprocess.Popen[bytes], home: Path) -> UserSystemd | None:
+    """The session when its systemd answers; None if it has not come up."""
+
+    def first() -> list[psutil.Process]:
+        return psutil.Process(outer.pid).children()
+
+    with contextlib.suppress(AssertionError, IndexError, psutil.Error):  # too late, or never
+        wait_until(lambda: outer.poll() is not None or bool(first()))
+        session = UserSystemd(first()[0].pid, home)
+        private = session.path(f"/run/user/{UID}/systemd/private")
+        wait_until(lambda: outer.poll() is not None or private.exists())
+        return session if outer.poll() is None else None
+    return None
 
 
 def _closed_ancestor() -> str:
@@ -214,4 +229,4 @@ def _forget_cgroups(slice_name: str) -> None:
         return not any(top.exists() for top in left)
 
     left = [cgroup / slice_name for cgroup in CGROUPS if (cgroup / slice_name).exists()]
-    wait_until(gone, 10, what="all processes of the session have ended")
+    wait_until(gone, what="all processes of the session have ended")

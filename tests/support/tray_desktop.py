@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import COMMAND
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 DEBIANS = Path("/usr/lib/python3/dist-packages")
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -115,7 +115,7 @@ def _display(size: str) -> Iterator[str]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE_S)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from keeprate.installation.program import this_program
 from keeprate.paths import locate_home
 from support.booted import boot_each
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 PREPARE = """
 set -eu
@@ -30,7 +30,7 @@ as_ana {program} service status
 LATER = """
 set -eu
 as_ana() {{ setpriv --reuid 54321 --regid 54321 --init-groups env -i PATH=/usr/bin:/bin HOME=/home/ana USER=ana "$@"; }}
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
     as_ana env XDG_RUNTIME_DIR=/run/user/54321 systemctl --user is-active keeprate && break
     sleep 0.1
 done

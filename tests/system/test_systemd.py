@@ -16,9 +16,10 @@ from keeprate.installation.program import this_program
 from keeprate.paths import locate_home
 from support.installed import build_wheel, install_wheel
 from support.made_pictures import encoded, saved, scene
+from support.slowness import within_s
 from support.systemd import UID, USER, Ran, UserSystemd, user_systemd
 from support.tiny_models import save_tiny
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -39,6 +40,8 @@ threads = 1
 while_busy = true
 on_battery = true
 """
+SLOWLY = "max_cpu = 5\n"
+"""In `[jobs]`, the last section: so much of the processor."""
 
 
 class Desktop:
@@ -70,7 +73,7 @@ class Desktop:
     def shown(self, name: str) -> str:
         return self.systemd.shown(UNIT, name)
 
-    def wait_for_status(self, text: str, timeout_s: float = 40) -> None:
+    def wait_for_status(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait for a word of the sentence that the daemon tells systemd."""
         try:
             wait_until(lambda: text in self.shown("StatusText"), timeout_s)
@@ -175,44 +178,52 @@ def test_it_counts_as_started_when_it_can_be_reached(desktop: Desktop) -> None:
 
 
 def test_a_daemon_that_hangs_is_started_again(desktop: Desktop) -> None:
-    desktop.drop_in("[Service]\nWatchdogSec=3s\nRestartSec=200ms\n")
+    desktop.drop_in("[Service]\nWatchdogSec=9s\nRestartSec=200ms\n")
     desktop.done("service", "install", "--no-tray")
     hanging = desktop.shown("MainPID")
     assert desktop.shown("NRestarts") == "0"
     desktop.systemd.kill(hanging, "STOP")
-    desktop.systemd.wait_for(UNIT, "NRestarts", "1", 20)
+    desktop.systemd.wait_for(UNIT, "NRestarts", "1")
     desktop.systemd.wait_for(UNIT, "ActiveState", "active")
     assert desktop.shown("MainPID") != hanging
     assert desktop.state()["restarts"] == 1
     wait_until(lambda: "Watchdog timeout" in desktop.systemd.journal_text(), what="the journal says why")
     # ... and where every thread was
     wait_until(lambda: "Fatal Python error: Aborted" in desktop.systemd.journal_text(), what="the threads are shown")
-    # one that works goes on for longer than the watchdog waits
-    alive = desktop.shown("MainPID")
-    until = time.monotonic() + 5
-    wait_until(lambda: time.monotonic() > until, 6)
+    # one that works tells the watchdog so, again and again
+    alive, told = desktop.shown("MainPID"), set[str]()
+
+    def tells() -> bool:
+        told.add(desktop.shown("WatchdogTimestampMonotonic"))
+        return len(told) > 2
+
+    wait_until(tells, what="the watchdog is told")
     assert (desktop.shown("MainPID"), desktop.shown("NRestarts")) == (alive, "1")
 
 
 def test_it_stops_at_once_in_the_middle_of_work(desktop: Desktop) -> None:
-    desktop.add_photos(100, width=2400)
-    before = {path.name: path.read_bytes() for path in desktop.library.glob("*.jpg")}
+    # slowly enough that no machine has done it before it is stopped
+    desktop.write(desktop.config, desktop.config.read_text() + SLOWLY)
+    desktop.add_photos(100)
+    photos = {path.name: path.read_bytes() for path in desktop.library.glob("*.jpg")}
     desktop.done("service", "install", "--no-tray")
     desktop.wait_for_status("of 100")
     cgroup = desktop.shown("ControlGroup")
     processes = Path(f"/sys/fs/cgroup/systemd{cgroup}/cgroup.procs")
     assert len(processes.read_text().split()) > 1  # the daemon and its worker
+    before_s = within_s(STOPPED_WITHIN_S)
     began = time.monotonic()
     desktop.systemd.systemctl("stop", UNIT)
     took_s = time.monotonic() - began
-    assert took_s < STOPPED_WITHIN_S
+    assert took_s < max(before_s, within_s(STOPPED_WITHIN_S))
     assert desktop.shown("Result") == "success"
     assert not processes.exists() or processes.read_text() == ""
-    assert {path.name: path.read_bytes() for path in desktop.library.glob("*.jpg")} == before
+    assert {path.name: path.read_bytes() for path in desktop.library.glob("*.jpg")} == photos
     embedded = desktop.status()["model"]["cached"]
     assert embedded < 100
+    desktop.write(desktop.config, desktop.config.read_text().removesuffix(SLOWLY))
     desktop.done("service", "start")
-    desktop.wait_for_status("Idle: 100 photos up to date", 60)
+    desktop.wait_for_status("Idle: 100 photos up to date")
     assert desktop.status()["model"]["cached"] == 100
 
 
@@ -310,7 +321,7 @@ def test_a_home_of_its_own_has_a_service_of_its_own(desktop: Desktop) -> None:
 
 def test_a_daemon_that_runs_already_is_not_doubled(desktop: Desktop) -> None:
     desktop.systemd.done("systemd-run", "--user", "--unit=by-hand", desktop.program, "run")
-    wait_until(lambda: desktop.state()["other_daemon"] is not None, 20, what="the daemon started by hand is seen")
+    wait_until(lambda: desktop.state()["other_daemon"] is not None, what="the daemon started by hand is seen")
     ran = desktop.keeprate("service", "install", "--no-tray")
     assert ran.code == 2
     assert "runs already, started by something else" in ran.err
@@ -325,7 +336,6 @@ def test_where_it_is_asked_from(desktop: Desktop) -> None:
     ran = desktop.keeprate("service", "install", "--no-tray", XDG_RUNTIME_DIR=str(desktop.systemd.home))
     assert ran.code == 1
     assert "Your systemd does not answer" in ran.err
-    assert "ExecStart=" in ran.out
     assert not desktop.unit_file.exists()
     # switched off on purpose
     desktop.systemd.systemctl("mask", UNIT)
@@ -349,7 +359,7 @@ def test_torch_works_within_the_limits_of_the_unit(desktop: Desktop, tmp_path: P
     desktop.done("model", "add", "tiny", "--path", model, "--dim", "24")
     desktop.done("model", "activate", "tiny")
     desktop.done("service", "install", "--no-tray")
-    desktop.wait_for_status("Idle: 3 photos up to date", 60)
+    desktop.wait_for_status("Idle: 3 photos up to date")
     assert desktop.status()["model"]["cached"] == 3
     assert desktop.status()["problems"]["count"] == 0
 

@@ -20,7 +20,7 @@ from support.api import serving
 from support.commands import keeprate
 from support.made_pictures import encoded, saved, scene
 from support.tray_desktop import Session, graphical_session, need, opener, tray
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +36,7 @@ view_folder = "../by score"
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    need("trayer", "xdotool", "import")
+    need("trayer", "xdotool", "import", "xwininfo")
     with graphical_session(tmp_path_factory.mktemp("session") / "one", size="560x400x24") as made:
         yield made
 
@@ -74,7 +74,7 @@ def _panel(session: Session) -> Iterator[None]:
         yield
     finally:
         panel.terminate()
-        panel.wait(10)
+        panel.wait(PATIENCE_S)
 
 
 def mouse(here: Session, *what: str) -> None:
@@ -106,7 +106,7 @@ def _near(one: object, other: tuple[float, ...]) -> bool:
 
 
 def wait_for_icon(here: Session, folder: Path, kind: IconKind) -> tuple[int, int]:
-    wait_until(lambda: icon_at(here, folder, kind) is not None, 20, what=f"an icon that is {kind}")
+    wait_until(lambda: icon_at(here, folder, kind) is not None, what=f"an icon that is {kind}")
     found = icon_at(here, folder, kind)
     assert found is not None
     return found
@@ -129,22 +129,22 @@ def test_a_menu_below_an_icon_that_is_a_window(here: Session, tmp_path: Path, li
     with serving() as api, tray(here, PATH=path) as process:
         x, y = wait_for_icon(here, tmp_path, "idle")
         mouse(here, "mousemove", str(x), str(y), "click", "1")  # the default: the page
-        wait_until(lambda: opened_page(asked), 20)
+        wait_until(lambda: opened_page(asked))
 
         before = len(windows(here).splitlines())
         mouse(here, "click", "3")
-        wait_until(lambda: len(windows(here).splitlines()) > before, 20, what="a menu is open")
+        wait_until(lambda: len(windows(here).splitlines()) > before, what="a menu is open")
         mouse(here, "key", "Down", "Down", "Down")
         mouse(here, "key", "Return")  # of those that can be chosen the third, after Review… and Retrain now
-        wait_until(lambda: bool(api.control.asked), 20, what="something is asked for")
+        wait_until(lambda: bool(api.control.asked), what="something is asked for")
         assert [one[0] for one in api.control.asked] == ["pause"]
         api.control.events.tell("job.paused", "Paused.")
         wait_for_icon(here, tmp_path, "paused")
 
         mouse(here, "click", "3")
-        wait_until(lambda: len(windows(here).splitlines()) > before, 20, what="a menu is open")
+        wait_until(lambda: len(windows(here).splitlines()) > before, what="a menu is open")
         mouse(here, "key", "Up", "Return")
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_without_pygobject_there_is_an_icon_and_a_click_opens_the_page(here: Session, tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_without_pygobject_there_is_an_icon_and_a_click_opens_the_page(here: Ses
     with serving() as api, tray(here, PATH=path, PYTHONPATH="", PYSTRAY_BACKEND="xorg") as process:
         x, y = wait_for_icon(here, tmp_path, "idle")
         mouse(here, "mousemove", str(x), str(y), "click", "1")
-        wait_until(lambda: opened_page(asked), 20)
+        wait_until(lambda: opened_page(asked))
         api.control.pause()
         api.control.events.tell("job.paused", "Paused.")
         wait_for_icon(here, tmp_path, "paused")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
