@@ -11,6 +11,7 @@ import pytest
 from support.left_behind import children, end_new_ones
 
 SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+IN_EACH_PYTHON = Path(__file__).parent / "support" / "in_each_python"
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / f"xdg-{name.lower()}"))
     monkeypatch.setenv("KEEPRATE_HOME", str(folder / "keeprate"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found_first = (str(IN_EACH_PYTHON), os.environ.get("PYTHONPATH"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, found_first)))
     return folder
 
 

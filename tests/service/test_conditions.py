@@ -149,7 +149,12 @@ def test_what_others_use_is_what_we_do_not() -> None:
     assert share_of_others(earlier, ProcessorUse(102.0, 600.0, 50.0), cores=4) == 1
 
 
-SPIN = "import os, sys; os.nice(int(sys.argv[1])); print(os.getpid(), flush=True)\nwhile True: pass"
+SPIN = """
+import os, sys
+os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[1]))
+print(os.getpid(), flush=True)
+while True: pass
+"""
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from keeprate.steps.tasks import (
     Task,
     TrainTask,
 )
+from keeprate.steps.worker import NICENESS
 from keeprate.steps.worker_client import WorkerClient, WorkerStoppedError
 from support.photos import write_photos
 from support.waiting import COMMAND_S, PATIENCE_S, join, wait_until
@@ -263,6 +264,17 @@ def test_a_photo_that_always_takes_all_memory_is_left_alone_in_the_end(
         died = deaths.count("worker.crashed")
         embed_all(session, client)
         assert deaths.count("worker.crashed") == died, "not tried again"
+    finally:
+        client.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="no priorities here")
+def test_it_lets_others_go_first(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH")  # which takes that from it in all other tests
+    client = WorkerClient()
+    try:
+        client.run(GroupTask(), Reporter())
+        assert psutil.Process(client.pid).nice() == min(19, psutil.Process().nice() + NICENESS)
     finally:
         client.close()
 
