@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
 
@@ -82,9 +82,8 @@ def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
         tell(f"embedding {photos:,} photos …")
         wait_until(daemon, lambda: count_embedded() == photos, "all photos are embedded", log)
         embedded_s = time.perf_counter() - started
-        wait_until(daemon, rests, "the daemon has nothing left to do", log)
-        wait_until(daemon, lambda: not daemon.children(), "the worker has ended", log)
-        worker_gone_s = time.time() - last_work_at()
+        worker = Worker(daemon)
+        wait_until(daemon, lambda: not worker.is_there() and rests(), "the worker has ended and all is done", log)
         time.sleep(REST_S)
         unasked = daemon.memory_info().rss
         ask_as_people_do()
@@ -105,7 +104,7 @@ def measure(log: Path, *, photos: int, seconds: float) -> dict[str, float]:
         figures = {
             "photos": photos,
             "embedded_after_s": embedded_s,
-            "worker_gone_s": worker_gone_s,
+            "worker_gone_s": worker.rested_s,
             "unasked_rss_mb": unasked / 1e6,
             "idle_rss_mb": memory.rss / 1e6,
             "idle_uss_mb": memory.uss / 1e6,
@@ -150,10 +149,29 @@ def rests() -> bool:
     )
 
 
-def last_work_at() -> float:
-    """When the last job ended, in unix seconds."""
-    said = json.loads(subprocess.run([*COMMAND, "status", "--json"], stdout=subprocess.PIPE, check=True).stdout)
-    return max(job["last_finished_at"] or 0.0 for job in said["live"]["jobs"])
+class Worker:
+    """The daemon's worker, looked at now and then: it has worked if it used the processor since the last look."""
+
+    def __init__(self, daemon: psutil.Process) -> None:
+        self._daemon = daemon
+        self._used: dict[int, float] = {}
+        """Process → seconds."""
+        self._looked_at = self._worked_at = time.perf_counter()
+        self.rested_s = 0.0
+        """Seconds from its last work, rather too many, until it was gone."""
+
+    def is_there(self) -> bool:
+        now, used = time.perf_counter(), {}
+        for child in self._daemon.children():
+            with suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                used[child.pid] = times.user + times.system
+        if not used and self._used:
+            self.rested_s = now - self._worked_at
+        elif used != self._used:
+            self._worked_at = self._looked_at
+        self._used, self._looked_at = used, now
+        return bool(used)
 
 
 def ask_as_people_do() -> None:

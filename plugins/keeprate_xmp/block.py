@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
-from xml.sax.saxutils import escape, quoteattr
 
 from keeprate_xmp.fields import KEEPRATE, MICROSOFT, RDF, USUAL_PREFIXES, XMP, ScoreFields, SharedValues
 from keeprate_xmp.packet import Packet, PacketError, Property, Span, edit, scan
@@ -121,6 +120,8 @@ def is_zero(value: str | None) -> bool:
 
 
 def _block(packet: Packet, fields: ScoreFields) -> bytes:
+    from xml.sax.saxutils import escape, quoteattr  # here: brings urllib, and the resident process writes nothing
+
     rdf = next(prefix for prefix, namespace in packet.bindings if namespace == RDF)
     shared = fields.shared()
     present = {(found.namespace, found.name) for found in packet.properties}
@@ -163,6 +164,8 @@ def _can_bind(packet: Packet, namespace: str) -> bool:
 
 
 def _attribute(value: str) -> str:
+    from xml.sax.saxutils import quoteattr
+
     return quoteattr(_clean(value))
 
 

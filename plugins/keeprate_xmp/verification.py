@@ -7,10 +7,6 @@ byte), a plain XML parser, and exiv2, which most viewers on Linux read with.
 from __future__ import annotations
 
 from functools import lru_cache
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from keeprate_xmp.block import holds, is_zero, read_fields
 from keeprate_xmp.embedded import xmp_values
@@ -36,6 +32,11 @@ def verify_edit(before: bytes, after: bytes, removable: SharedValues) -> None:
     Raises:
         PacketError: something that is not ours is missing, new or different, or the result does not parse.
     """
+    from xml.etree.ElementTree import ParseError  # here: nothing is written in the resident process
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
     new = scan(after)
     fields = read_fields(new)
     ours_now = fields.shared() if fields is not None else SharedValues((), ())

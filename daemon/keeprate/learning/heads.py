@@ -15,8 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as tensors_to_bytes
 
 from keeprate.errors import KeeprateError
 from keeprate.learning.calibration import Calibration
@@ -158,6 +156,8 @@ def choose_buckets(probabilities: npt.NDArray[np.float64], threshold: float | No
 
 def save_head(head: Head, path: Path) -> None:
     """Write one safetensors file, atomically; its folder must exist. OSError passes through."""
+    from safetensors.numpy import save as tensors_to_bytes
+
     description = {
         "format": FORMAT,
         "name": head.name,
@@ -187,6 +187,8 @@ def load_head(path: Path) -> Head:
 
     Raises HeadFileError if the file is missing, damaged, too large, newer than this keeprate or no head file.
     """
+    from safetensors import SafetensorError, safe_open
+
     try:
         _check_size(path)
         with safe_open(path, framework="numpy") as file:
