@@ -38,6 +38,8 @@ from measuring import expect, scratch_home, show, tell
 COMMAND = [sys.executable, "-m", "keeprate"]
 SETTINGS = "\n[jobs]\nwhile_busy = true\non_battery = true\n"
 DEADLINE_S = 3000.0
+ENDING_S = 0.5
+"""More processor time than a worker takes to end."""
 REST_S = 15.0
 """After the last process has gone, until the memory is read."""
 
@@ -155,7 +157,7 @@ class Worker:
     def __init__(self, daemon: psutil.Process) -> None:
         self._daemon = daemon
         self._used: dict[int, float] = {}
-        """Process → seconds."""
+        """Process → seconds of processor time, when it had last worked."""
         self._looked_at = self._worked_at = time.perf_counter()
         self.rested_s = 0.0
         """Seconds from its last work, rather too many, until it was gone."""
@@ -168,9 +170,11 @@ class Worker:
                 used[child.pid] = times.user + times.system
         if not used and self._used:
             self.rested_s = now - self._worked_at
-        elif used != self._used:
-            self._worked_at = self._looked_at
-        self._used, self._looked_at = used, now
+        if any(seconds - self._used.get(pid, 0.0) > ENDING_S for pid, seconds in used.items()):
+            self._worked_at, self._used = self._looked_at, used
+        elif not used:
+            self._used = used
+        self._looked_at = now
         return bool(used)
 
 
