@@ -14,6 +14,12 @@ SHARED = Path(os.environ.get("KEEPRATE_SHARED", Path(__file__).resolve().parents
 IN_EACH_PYTHON = Path(__file__).parent / "support" / "in_each_python"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: one that is begun as the last keeps everybody waiting for one processor."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pin HOME, the XDG directories and KEEPRATE_HOME into tmp: no test can touch the real ones."""

@@ -6,7 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from keeprate.paths import locate_home
+from keeprate.steps.photos.embedding_run import embed_all
+from keeprate.steps.photos.scanning import scan
+from keeprate.steps.session import open_session
 from support.commands import answer, keeprate, run
+from support.judging import WorkerWithoutProcess
 from support.photos import write_photos
 from support.tiny_models import save_tiny, save_tokenizer
 
@@ -26,6 +31,13 @@ def vector_of(path: Path, home: Path) -> npt.NDArray[np.float32]:
     return np.frombuffer(row[0], np.float32)
 
 
+def look_anew() -> None:
+    """Scan and embed without a worker process: loading torch again each time takes longer than all else."""
+    with open_session(locate_home()) as session:
+        scan(session)
+        embed_all(session, WorkerWithoutProcess(session))
+
+
 @pytest.mark.slow
 def test_a_rename_changes_the_vector_of_a_model_with_file_names_and_of_no_other(tmp_path: Path, home: Path) -> None:
     folder = save_tiny("clip", tmp_path / "clip")
@@ -36,10 +48,10 @@ def test_a_rename_changes_the_vector_of_a_model_with_file_names_and_of_no_other(
     keeprate("model", "add", "plain", "--path", folder)
     assert "renaming" in keeprate("model", "add", "named", "--path", folder, "--file-names")
     keeprate("model", "activate", "plain")
-    keeprate("sync")
+    look_anew()
     plain = vector_of(first, home)
     assert "renaming" in keeprate("model", "activate", "named")
-    keeprate("sync")
+    look_anew()
     named = vector_of(first, home)
     assert (len(plain), len(named)) == (24, 48)
     np.testing.assert_allclose(named[:24], plain, atol=0.05)  # one may have been made in bfloat16
@@ -48,7 +60,7 @@ def test_a_rename_changes_the_vector_of_a_model_with_file_names_and_of_no_other(
     }  # fmt: skip
     untouched = vector_of(second, home)
     renamed = first.rename(root / "beach at sunset.jpg")
-    keeprate("sync")
+    look_anew()
     again = vector_of(renamed, home)
     np.testing.assert_allclose(again[:24], plain, atol=0.05)
     assert not np.allclose(again[24:], named[24:], atol=0.1)

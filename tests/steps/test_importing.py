@@ -25,8 +25,8 @@ from keeprate.steps.exchange.importing import import_checkpoint, import_workspac
 from keeprate.steps.photos.embedding_run import embed_all
 from keeprate.steps.session import Session, open_session
 from keeprate.steps.tasks import EmbedOutcome
-from keeprate.steps.worker_client import worker
 from support.headmaster import cache, make_checkpoint, make_database
+from support.judging import WorkerWithoutProcess
 from support.made_pictures import scene
 
 DIMENSION = 48
@@ -67,8 +67,7 @@ def pictures(workspace: Path) -> list[Path]:
 
 
 def embed(session: Session) -> EmbedOutcome:
-    with worker() as client:
-        return embed_all(session, client)
+    return embed_all(session, WorkerWithoutProcess(session))
 
 
 def test_vectors_are_used_as_they_are_without_loading_the_model(workspace: Path, session: Session) -> None:
