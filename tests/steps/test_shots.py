@@ -60,6 +60,23 @@ def test_a_label_counts_for_all_and_once(shot: Session, which: str) -> None:
     assert said(shot) == {ALONE: "keep"}
 
 
+def test_what_is_counted_is_what_is_known(shot: Session) -> None:
+    """Counts are asked of the catalog, without every label in hand: they say the same all the same."""
+    for key in ("other", "second", "gone", "elsewhere"):
+        add_file(shot.catalog, f"/p/{key}.jpg", key, library="another" if key == "elsewhere" else "camera")
+    with shot.catalog.db.atomic():
+        companions.join(shot.catalog, "other", ["second"])
+    say(shot, other="delete", raw="keep", alone="keep", gone="delete", elsewhere="keep")
+    say(shot, other=None, second="delete")
+    lose(shot, "gone", JPEG)
+    found = said_of_shots(shot, "keep")
+    assert label_counts(shot, "keep") == found.counts() == {"keep": 3, "delete": 2}
+    assert count_reviewed(shot, "keep", "camera") == 3, "two shots, one alone; one is gone, one elsewhere"
+    assert count_reviewed(shot, "keep", "another") == 1
+    lose(shot, RAW, EDIT)
+    assert count_reviewed(shot, "keep", "camera") == 2
+
+
 def test_each_shot_teaches_once(shot: Session) -> None:
     say(shot, raw="keep", jpeg="keep", alone="delete")
     found = said_of_shots(shot, "keep")

@@ -75,6 +75,16 @@ def lying(catalog: Catalog) -> set[str]:
     return {key for (key,) in rows}
 
 
+def leaders_in(catalog: Catalog, library: str) -> set[str]:
+    """Leaders of the shots of several photos of which a file is in a library."""
+    rows = catalog.conn.execute(
+        "SELECT DISTINCT leader FROM companions JOIN files USING (content_key) "
+        "WHERE +files.library = ? AND files.gone_at IS NULL",
+        (library,),
+    )
+    return {leader for (leader,) in rows}
+
+
 # ---- looking for them ----
 
 

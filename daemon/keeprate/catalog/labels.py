@@ -62,12 +62,18 @@ def append(catalog: Catalog, labels: Sequence[Label]) -> None:
     )  # fmt: skip
 
 
-def current(catalog: Catalog, head: str) -> dict[str, Label]:
-    """content key → the label that counts, of every photo with one, files present or not."""
+_STANDING = "id IN (SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) AND bucket IS NOT NULL"
+_WITH_COMPANIONS = "labels.content_key IN (SELECT content_key FROM companions)"
+
+
+def current(catalog: Catalog, head: str, *, with_companions: bool = False) -> dict[str, Label]:
+    """content key → the label that counts, of every photo with one, files present or not.
+
+    `with_companions` leaves out photos that have none.
+    """
+    only = f" AND {_WITH_COMPANIONS}" if with_companions else ""
     rows = catalog.conn.execute(
-        "SELECT content_key, head, bucket, source, at, path FROM labels "
-        "WHERE id IN (SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) AND bucket IS NOT NULL "
-        "ORDER BY content_key",
+        f"SELECT content_key, head, bucket, source, at, path FROM labels WHERE {_STANDING}{only} ORDER BY content_key",
         (head,),
     )
     return {row[0]: Label(*row) for row in rows}
@@ -173,13 +179,21 @@ def withdrawn(content_key: str, head: str, *, path: str | None) -> Label:
     return Label(content_key, head, None, LabelSource.MOVE, time.time(), path)
 
 
-def count_reviewed(catalog: Catalog, head: str, library: str) -> int:
-    """Photos on disk in a library that carry a label."""
+def count_alone(catalog: Catalog, head: str) -> dict[str, int]:
+    """bucket → how many photos without companions are in it."""
+    rows = catalog.conn.execute(
+        f"SELECT bucket, count(*) FROM labels WHERE {_STANDING} AND NOT {_WITH_COMPANIONS} GROUP BY bucket", (head,)
+    )
+    return dict(rows.fetchall())
+
+
+def count_reviewed_alone(catalog: Catalog, head: str, library: str) -> int:
+    """Photos without companions, on disk in a library, that carry a label."""
     row = catalog.conn.execute(
-        "SELECT count(DISTINCT content_key) FROM files WHERE library = ? AND gone_at IS NULL AND content_key IN "
-        "(SELECT content_key FROM labels WHERE id IN (SELECT max(id) FROM labels WHERE head = ? GROUP BY content_key) "
-        "AND bucket IS NOT NULL)",
-        (library, head),
+        f"SELECT count(*) FROM labels WHERE {_STANDING} AND NOT {_WITH_COMPANIONS} AND EXISTS "
+        # by the index of content keys (`+`): that of libraries would read a whole library for each label
+        "(SELECT 1 FROM files WHERE files.content_key = labels.content_key AND +library = ? AND gone_at IS NULL)",
+        (head, library),
     ).fetchone()
     return int(row[0])
 

@@ -86,13 +86,11 @@ def _due(session: Session, now: float) -> dict[str, float]:
     found: dict[str, float] = {}
     settings = session.config.training
     for name, buckets in session.config.heads().items():
-        if missing_labels(buckets, label_counts(session, name)) is not None:
-            continue
         changes = dated_sanely(label_changes(session, name), now)
         at = training_due_at(changes, last_trained_at(session, name), settings)
         if at is None and _on_another_model(session, name):
             at = now
-        if at is not None:
+        if at is not None and missing_labels(buckets, label_counts(session, name)) is None:
             found[name] = after_quiet_hours(max(at, now), settings)
     return found
 

@@ -59,19 +59,28 @@ class Said:
 
 def said_of_shots(session: Session, head: str) -> Said:
     """What was said for `head`, which the config names."""
+    standing = labels.current(session.catalog, head)
+    of_several = _said_of_several(session, head, standing)
+    if not of_several.companions.members:
+        return replace(of_several, of_shot=standing)
+    alone = {key: label for key, label in standing.items() if key not in of_several.companions.leader_of}
+    return replace(of_several, of_shot=dict(sorted((alone | of_several.of_shot).items())))
+
+
+def _said_of_several(session: Session, head: str, standing: Mapping[str, Label] | None = None) -> Said:
+    """What was said of the shots of several photos alone; `standing` are the labels of the head, if they are known."""
     catalog = session.catalog
-    standing = labels.current(catalog, head)
     known = companions.load(catalog)
     if not known.members:
-        return Said(known, standing, {})
+        return Said(known, {}, {})
+    if standing is None:
+        standing = labels.current(catalog, head, with_companions=True)
     of_shot: dict[str, Label] = {}
     disagreeing: dict[str, tuple[Label, ...]] = {}
     together: dict[str, list[Label]] = {}
     for key, label in standing.items():
         if key in known.leader_of:
             together.setdefault(known.leader_of[key], []).append(label)
-        else:
-            of_shot[key] = label
     lying = companions.lying(catalog)
     first = session.heads(head)[head][:1]
     for leader, given in together.items():
@@ -82,7 +91,7 @@ def said_of_shots(session: Session, head: str) -> Said:
             of_shot[leader] = next((label for label in kept if label.content_key == leader), kept[0])
         elif buckets:
             disagreeing[leader] = tuple(said)
-    return Said(known, dict(sorted(of_shot.items())), disagreeing)
+    return Said(known, of_shot, disagreeing)
 
 
 def _counting(leader: str, given: Iterable[Label], lying: Collection[str]) -> list[Label]:
@@ -97,19 +106,16 @@ def _counting(leader: str, given: Iterable[Label], lying: Collection[str]) -> li
 
 def label_counts(session: Session, head: str) -> dict[str, int]:
     """bucket → how many shots carry it now."""
-    return said_of_shots(session, head).counts()
+    counts = Counter(labels.count_alone(session.catalog, head))
+    counts.update(_said_of_several(session, head).counts())
+    return dict(counts)
 
 
 def count_reviewed(session: Session, head: str, library: str) -> int:
     """Shots on disk in a library that carry a label."""
-    said = said_of_shots(session, head)
-    if not said.companions.members:
-        return labels.count_reviewed(session.catalog, head, library)
-    rows = session.catalog.conn.execute(
-        "SELECT DISTINCT content_key FROM files WHERE library = ? AND gone_at IS NULL AND content_key IS NOT NULL",
-        (library,),
-    )
-    return len({said.companions.shot(key) for (key,) in rows} & said.of_shot.keys())
+    alone = labels.count_reviewed_alone(session.catalog, head, library)
+    of_several = _said_of_several(session, head).of_shot.keys()
+    return alone + (len(of_several & companions.leaders_in(session.catalog, library)) if of_several else 0)
 
 
 def report_disagreements(session: Session) -> None:
