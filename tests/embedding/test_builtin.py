@@ -120,7 +120,7 @@ def test_it_beats_a_colour_histogram_on_real_photos(shared_photos: Path) -> None
     vectors: list[Vector] = []
     histograms: list[Vector] = []
     labels: list[str] = []
-    for path in sorted((shared_photos / "hotdog").glob("*/*.jpg")):
+    for path in sorted((shared_photos / "hotdog").glob("*/*.jpg"))[::2]:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
         vectors.append(embedder.embed([embedder.prepare(image)])[0])
@@ -128,7 +128,7 @@ def test_it_beats_a_colour_histogram_on_real_photos(shared_photos: Path) -> None
         counts, _ = np.histogramdd(hsv, bins=(8, 4, 4), range=((0, 256),) * 3)
         histograms.append(np.sqrt(counts.ravel() / len(hsv)).astype(np.float32))
         labels.append(path.parent.name)
-    assert len(labels) == 400
+    assert len(labels) == 200
 
     def accuracy(features: list[Vector]) -> float:
         model = LogisticRegression(C=10, max_iter=2000)

@@ -1,4 +1,7 @@
-"""A small round of bench/prove_harmless.py: real photos, marked, marked again, undone."""
+"""A small round of bench/prove_harmless.py: real photos, marked, marked again, undone.
+
+`make prove-harmless`, which CI runs as well, takes all of them.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,12 @@ import pytest
 PROOF = Path(__file__).resolve().parents[3] / "bench" / "prove_harmless.py"
 
 
-@pytest.mark.parametrize("at_most", [12, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_nothing_of_the_users_is_harmed(shared_photos: Path, at_most: int) -> None:
+def test_nothing_of_the_users_is_harmed(shared_photos: Path) -> None:
     if shutil.which("exiftool") is None:
         pytest.skip("needs exiftool")
     folders = [shared_photos / "metadata", shared_photos / "good_odd"]
     run = subprocess.run(
-        [sys.executable, PROOF, *folders, "--json", "--at-most", str(at_most)], capture_output=True, text=True
+        [sys.executable, PROOF, *folders, "--json", "--at-most", "12"], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
     for report in json.loads(run.stdout):
