@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import ClassVar
 
 import psutil
 import pytest
+from PIL import Image
 
 from keeprate.catalog import embeddings, models, problems
 from keeprate.config.load import load_config
@@ -279,15 +281,25 @@ def test_it_lets_others_go_first(session: Session, monkeypatch: pytest.MonkeyPat
         client.close()
 
 
+@pytest.fixture(scope="module")
+def many_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough for ten seconds whatever the machine, one block of grey beside another."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(3000):
+        grey = [255 * (number >> bit & 1) for bit in range(12)]
+        Image.frombytes("L", (4, 3), bytes(grey)).resize((160, 120), Image.Resampling.NEAREST).save(
+            folder / f"{number:04d}.jpg"
+        )
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("percent", [25, 50])
 def test_work_in_the_background_keeps_its_share_of_the_processor(
-    session: Session, root: Path, tmp_path: Path, percent: int
+    session: Session, root: Path, many_photos: Path, percent: int
 ) -> None:
     set_config(session, f"[jobs]\nmax_cpu = {percent}")
-    write_photos(root, range(30))
-    for number in range(100):  # enough for ten seconds whatever the machine
-        write_photos(root / f"{number:02d}", range(1000 + 30 * number, 1030 + 30 * number))
+    shutil.copytree(many_photos, root / "many", copy_function=os.link)
     scan(session)
     client = WorkerClient(background=True)
     done = threading.Event()
