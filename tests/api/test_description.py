@@ -15,6 +15,7 @@ from keeprate.api.examples import EXAMPLE_KEY
 from keeprate.steps.session import Session
 from support.api import Serving, over_unix
 from support.catalogs import add_file
+from support.waiting import COMMAND_S
 
 
 def described(here: Serving) -> dict[str, Any]:
@@ -63,10 +64,10 @@ def test_schemathesis_finds_nothing(scored: Session, here: Serving, tmp_path: Pa
             sys.executable, "-m", "schemathesis.cli", "run", f"{here.server.url}/api/v1/openapi.json",
             "--header", f"Authorization: Bearer {token}", "--exclude-path", "/api/v1/events", "--checks", "all",
             "--exclude-checks", "ignored_auth",  # what is not allowed in is tested by hand
-            "--max-examples", "10", "--seed", "1", "--no-color", "--request-timeout", "20",
+            "--max-examples", "4", "--seed", "1", "--no-color", "--request-timeout", "60",
             "--phases", "examples,coverage,fuzzing",
         ],
-        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=COMMAND_S, check=False,
         env={**os.environ, "PYTHONWARNINGS": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from support.waiting import COMMAND_S
+
 NOBODY = 65534
 
 
@@ -109,7 +111,7 @@ def _run_python(prefix: list[str], code: str, arguments: tuple[str, ...]) -> obj
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=COMMAND_S,
         env=_environment(),
     )
     assert done.returncode == 0, done.stderr

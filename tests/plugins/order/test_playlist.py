@@ -13,6 +13,7 @@ from keeprate.plugin_api import LibraryPlace, UndoOutcome
 from keeprate_order import OrderManager, OrderSettings
 from support.ordered import Journal, scored
 from support.photos import write_photos
+from support.waiting import COMMAND_S
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_feh_goes_by_the_list(library: LibraryPlace, journal: Journal, name: str
         cwd=change.path.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=COMMAND_S,
     )
     listed = [Path(line.split("\t")[-1]).name for line in done.stdout.splitlines()[1:]]
     assert listed == [f"IMG_000{number}.jpg" for number in (1, 3, 0, 2)], done.stderr

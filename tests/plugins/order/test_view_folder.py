@@ -33,6 +33,7 @@ from keeprate_order.view_folder import ViewChange
 from keeprate_order.view_links import Standing
 from keeprate_order.view_marker import MARKER_NAME, NO_MEDIA_NAME
 from support.ordered import Journal, scored
+from support.waiting import COMMAND_S
 
 OURS = {MARKER_NAME, NO_MEDIA_NAME}
 
@@ -473,7 +474,7 @@ def _run_killed_after(steps: int, library: LibraryPlace, folder: Path, photos: l
         [sys.executable, "-c", _KILLED_RUN, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
         check=False,
-        timeout=60,
+        timeout=COMMAND_S,
     )
     assert result.returncode in (0, -9)
     return result.returncode == 0
