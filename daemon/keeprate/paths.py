@@ -137,6 +137,22 @@ def make_own_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
 
 
+def open_private(path: str | Path, flags: int) -> int:
+    """An `opener` for `open`: a file that it makes is for its user alone."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of keeprate's own that nothing depends on; it is for its user alone.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with open(path, "wb", opener=open_private) as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(data)
+
+
 def close_to_others(home: Home) -> None:
     """Close the folders to others that are open from the time before `make_own_folder`.
 

@@ -20,6 +20,7 @@ from keeprate.cli import log_output
 from keeprate.cli.log_lines import LogFormat, read_line
 from keeprate.cli.log_output import is_journal, note_file, set_up_log
 from keeprate.cli.logs import journal_line
+from keeprate.config.edit import add_library
 from keeprate.errors import KeeprateError
 from keeprate.paths import locate_home
 from keeprate.service.events import Events
@@ -42,6 +43,24 @@ def _root_logger() -> Iterator[None]:
 
 
 pytestmark = pytest.mark.usefixtures("_root_logger")
+
+
+def test_nobody_else_reads_what_the_daemon_writes_beside_other_things(tmp_path: Path) -> None:
+    """A folder that `KEEPRATE_HOME` names keeps its permissions: others may enter it."""
+    before = os.umask(0o022)
+    try:
+        home = locate_home()
+        file = set_up_log(form=LogFormat.text, verbose=False, file=home.log_file, usual_file=home.log_file)
+        logging.getLogger("keeprate").warning("IMG_1.jpg")
+        note_file(home, file)
+        add_library(home.config_file, {"name": "camera", "root": str(tmp_path / "camera")})
+        written = [home.log_file, home.state_dir / log_output.NOTE, home.config_file]
+        assert [path.stat().st_mode & 0o777 for path in written] == [0o600] * 3
+        home.config_file.chmod(0o640)
+        add_library(home.config_file, {"name": "other", "root": str(tmp_path / "other")})
+        assert home.config_file.stat().st_mode & 0o777 == 0o640, "what its user makes of it stays"
+    finally:
+        os.umask(before)
 
 
 def logged(

@@ -11,7 +11,9 @@ import pytest
 
 from keeprate.api.client import DaemonClient
 from keeprate.api.server import ApiServer
+from keeprate.config.models import ApiConfig
 from keeprate.paths import Home, locate_home
+from keeprate.service.control import Control
 from keeprate.service.door import Door
 from keeprate.steps.lock import hold_lock
 from support.api import NotingControl
@@ -53,6 +55,36 @@ def test_a_socket_that_was_removed_is_made_again(home: Home, door: Door) -> None
     door.check(NotingControl())
     assert answers(home)
     assert home.socket_file.exists()
+
+
+def test_it_is_another_where_the_settings_say_so(home: Home) -> None:
+    control = NotingControl()
+    made: list[ApiServer] = []
+
+    def serve(where: Home, asked: Control) -> ApiServer:
+        made.append(ApiServer(where, asked))
+        return made[-1]
+
+    def has_page() -> bool:
+        return made[-1].url is not None
+
+    door = Door(home, serve)
+    with hold_lock(home.daemon_lock_file):
+        door.open(control)
+        door.check(control)
+        assert has_page()
+        assert len(made) == 1, "nothing has changed"
+        control.config = control.config.model_copy(update={"api": ApiConfig(web=False)})
+        door.check(control)
+        assert answers(home)
+        assert not has_page()
+        control.config = control.config.model_copy(update={"api": ApiConfig(metrics=True)})
+        door.check(control)
+        door.check(control)
+        assert answers(home)
+        assert has_page()
+        assert len(made) == 3
+        door.close()
 
 
 def test_where_its_place_is_no_more_it_gets_one_of_ours(

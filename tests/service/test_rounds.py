@@ -64,7 +64,7 @@ def world(session: Session) -> Iterator[World]:
     made: list[World] = []
     reporter = Reporter(
         lambda progress: made[0].rounds.take_progress(progress),
-        lambda: bool(made) and made[0].rounds.must_yield(news=made[0].news),
+        lambda: bool(made) and made[0].rounds.must_yield(wished=made[0].news),
     )
     session = replace(session, reporter=reporter)
     desk = Desk(session, WorkerClient(), Lookout(session, lambda _: None, clocks), events, clocks)
@@ -217,6 +217,26 @@ def test_a_long_step_listens_to_news_after_a_while(world: World) -> None:
     world.news = False
     world.rounds.do()
     assert world.done() == ["embed", "score"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_long_step_makes_no_way_for_folders_that_are_not_looked_at(world: World, held: bool) -> None:
+    world.desk.lookout.look_at_all(because="because of news")
+    if held:
+        world.pauses.begin("reconcile", None)
+    world.jobs["embed"].work = 1
+    world.jobs["embed"].during = lambda: world.clocks.pass_by(LISTENS_AFTER_S + 1)
+    world.do()
+    assert world.jobs["embed"].work == (0 if held else 1)
+
+
+def test_a_long_step_makes_no_way_for_folders_that_failed_a_moment_ago(world: World) -> None:
+    world.desk.lookout.look_at_all(because="because of news")
+    world.jobs["reconcile"].work = world.jobs["embed"].work = 1
+    world.jobs["reconcile"].error = OSError("the share does not answer")
+    world.jobs["embed"].during = lambda: world.clocks.pass_by(LISTENS_AFTER_S + 1)
+    world.do()
+    assert world.jobs["embed"].work == 0
 
 
 def test_a_pause_cuts_the_step_that_runs(world: World) -> None:

@@ -44,7 +44,7 @@ ACCEPTING_STEPS = 4
 class ApiServer:
     """Serves the api of one daemon: on the unix socket always, on 127.0.0.1 if the config wants the page.
 
-    Of the config it takes what is in force when it is made: `[api]` counts from the next start of the daemon.
+    Of the config it takes what is in force when it is made: where `[api]` changes, the daemon makes another one.
     """
 
     def __init__(self, home: Home, control: Control, *, extend: Iterable[Extension] = ()) -> None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from keeprate.steps.session import Session
 
 PATIENCE_S = 60.0
-"""So long a command waits for the daemon to come to the end of a batch."""
+"""So long a command waits for the daemon to come to the end of a batch, or for another command to be done."""
 UNANSWERED_S = 10.0
-"""So long for one that says nothing: it has only just started, is about to end, or is not well. And for a command."""
+"""So long for a daemon that says nothing: it has only just started, is about to end, or is not well."""
 ASKED_AGAIN_AFTER_S = 2.0
 LOOKED_AGAIN_AFTER_S = 0.05
 
@@ -79,16 +79,17 @@ def _take(home: Home, held: contextlib.ExitStack, *, quiet: bool) -> None:
             held.enter_context(hold_lock(home.lock_file))
         except BusyError as busy:
             now = time.monotonic()
-            if now - began > patience_s:
-                raise
             say = told
             if not _held_by_daemon(home):
+                patience_s = PATIENCE_S
                 say = f"{busy.what} Waiting for it, for up to {patience_s:.0f} seconds."
             elif asked_at is None or now - asked_at > ASKED_AGAIN_AFTER_S:
                 asked_at = now
                 if make_way(home, f"keeprate {' '.join(sys.argv[1:2])} (process {os.getpid()})"):
                     patience_s = PATIENCE_S
                     say = "The daemon is at work and makes way; it goes on afterwards."
+            if now - began > patience_s:
+                raise
             if say != told and not quiet:
                 typer.echo(say, err=True)
             told = say

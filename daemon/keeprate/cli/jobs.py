@@ -70,7 +70,10 @@ def resume(job: JobArgument = None) -> None:
 
 
 def retrain(wait: WaitOption = False, as_json: JsonOption = False) -> None:
-    """Have the daemon learn from what you said since, now: every head that has something new to learn."""
+    """Have the daemon learn from what you said since, now: every head that has something new to learn.
+
+    `keeprate train --head NAME` learns a single one.
+    """
     _run("retrain", wait=wait, as_json=as_json, instead="`keeprate train` learns without it.")
 
 

@@ -13,12 +13,13 @@ import logging.handlers
 import os
 import sys
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 from keeprate.cli.log_lines import FILES_KEPT, PRIORITIES, LogFormat, LogLine, as_json, as_text, line_of, stamped
 from keeprate.errors import KeeprateError
-from keeprate.paths import Home, make_own_folder
+from keeprate.paths import Home, make_own_folder, open_private, write_private
 
 NOTE = "log-file"
 """In the state folder: the path of the file that the daemon logs to, for `keeprate logs`; empty: to none."""
@@ -47,6 +48,13 @@ class _Lines(logging.Formatter):
     def _for_journal(self, line: LogLine) -> str:
         text = as_json(line) if self._form is LogFormat.json else as_text(line)
         return "\n".join(f"<{PRIORITIES[line.level]}>{one}" for one in text.split("\n"))
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """It names photos, so nobody else on the machine may read it. One that is there keeps its permissions."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_private)
 
 
 def set_up_log(
@@ -78,7 +86,7 @@ def note_file(home: Home, file: Path | None) -> None:
     """Note for `noted_file` where the daemon that starts now writes its log; None: into no file."""
     with contextlib.suppress(OSError):  # on a full disk it works all the same
         make_own_folder(home.state_dir)
-        (home.state_dir / NOTE).write_bytes(b"" if file is None else os.fsencode(file))
+        write_private(home.state_dir / NOTE, b"" if file is None else os.fsencode(file))
 
 
 def noted_file(home: Home) -> Path | None:
@@ -93,7 +101,7 @@ def noted_file(home: Home) -> Path | None:
 def _turned_over(file: Path, form: LogFormat) -> logging.Handler:
     try:
         make_own_folder(file.parent)
-        handler = logging.handlers.RotatingFileHandler(
+        handler = _PrivateFile(
             file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", errors="backslashreplace"
         )
     except OSError as error:

@@ -150,7 +150,10 @@ def _replaced(path: Path, text: str) -> Config:
     config = parse_config(text, path)
     try:
         make_own_folder(path.parent)
+        is_new = not path.exists()
         replace_file(path, text.encode())
+        if is_new:
+            path.chmod(0o600)  # it names folders; what the user makes of it later stays
     except OSError as error:
         raise ConfigError(f"The config file cannot be written: {error.strerror}.", path=path) from error
     return config

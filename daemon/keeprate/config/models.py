@@ -304,7 +304,10 @@ class JobsConfig(Section):
 
 
 class ApiConfig(Section):
-    """`[api]`: how other programs reach the daemon. The unix socket is always there; only you can open it."""
+    """`[api]`: how other programs reach the daemon. The unix socket is always there; only you can open it.
+
+    `keeprate config reload` applies a change, too: the page and streams begin anew then.
+    """
 
     web: bool = Field(default=True, description="Serve the page on 127.0.0.1, to browsers that show the token.")
     port: int = Field(default=0, ge=0, le=65535, description="Its port; 0: any that is free.")

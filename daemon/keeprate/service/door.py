@@ -1,5 +1,7 @@
 """How the daemon is reached: it notes where its socket is, and makes it again when somebody has taken it away.
 
+It is made anew, too, where `[api]` says something else since the settings were read again.
+
 The folder for sockets follows from the environment, which is another one under `su` or cron, and it is emptied when a
 session ends. The note lies in the state folder, where whoever looks for this home's daemon looks anyway.
 """
@@ -15,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from keeprate.errors import KeeprateError
-from keeprate.paths import Home
+from keeprate.paths import Home, write_private
 
 if TYPE_CHECKING:  # commands that only want to know where the socket is load none of it
+    from keeprate.config.models import ApiConfig
     from keeprate.service.control import Control
 
 NOTE = "socket"
@@ -38,13 +41,15 @@ class Server(Protocol):
 
 
 class Door:
-    """Starts the server, and starts it anew where nobody could find it any more."""
+    """Starts the server, and starts it anew where nobody could find it any more, or it is to be another."""
 
     def __init__(self, home: Home, serve: Callable[[Home, Control], Server] | None) -> None:
         """`serve` makes the server; None: the daemon cannot be reached."""
         self._home = home
         self._serve = serve
         self._server: Server | None = None
+        self._config: ApiConfig | None = None
+        """What was in force when it was opened."""
         self._complained = False
 
     def open(self, control: Control) -> None:
@@ -55,16 +60,21 @@ class Door:
         """
         if self._serve is None:
             return
+        self._config = control.config.api
         server = self._serve(self._home, control)
         server.start()
         self._server = server
         with suppress(OSError):  # a full disk: whoever has our environment finds the socket all the same
             note = self._home.state_dir / NOTE
-            note.write_bytes(os.fsencode(self._home.socket_file))
+            write_private(note, os.fsencode(self._home.socket_file))
 
     def check(self, control: Control) -> None:
-        """See whether the socket is still there, and make it again if it is not: in its place, or in one of ours."""
-        if self._serve is None or self._home.socket_file.exists():
+        """See whether the socket is still there, and make it again if it is not: in its place, or in one of ours.
+
+        Where `[api]` is another than when it was opened, all of it is made anew: browsers have to be let in again.
+        """
+        changed = control.config.api != self._config
+        if self._serve is None or (self._home.socket_file.exists() and not changed):
             return
         self._stop_server()
         usual = self._home
@@ -75,7 +85,10 @@ class Door:
             except KeeprateError as error:
                 reason = error
             else:
-                log.warning("The api's socket had vanished and was made again: %s", home.socket_file)
+                if changed:
+                    log.info("The api is served as [api] says now.")
+                else:
+                    log.warning("The api's socket had vanished and was made again: %s", home.socket_file)
                 self._complained = False
                 return
         self._home = usual

@@ -69,6 +69,8 @@ class Engine:
         self.pulse = 0
         """Counts up with everything that shows that the engine goes on."""
         self._resting = False
+        self._deaf = False
+        """Whether the folders of the present settings could not be watched."""
         self._stand_back_until = 0.0
         self._asked_to_make_way = threading.Event()
         self._worker = WorkerClient(background=True, config=lambda: self.config, tell=self._events.tell)
@@ -282,11 +284,17 @@ class Engine:
         if after is None or (only_if_changed and after.config == before.config):
             return
         self._desk.session = after
-        watched = (before.config.library, before.config.watching) != (after.config.library, after.config.watching)
+        watched = self._deaf or (before.config.library, before.config.watching) != (
+            after.config.library,
+            after.config.watching,
+        )
         if watched:
             self._desk.lookout.stop()
             self._desk.lookout = self._new_lookout(after)
+            self._deaf = True
+            self._schedule.at("watch", self._clocks.wall() + RETRY_AFTER_S, self._listen_again)
             self._watch()
+            self._deaf = False
         else:
             self._desk.lookout.look_at_all(because="because the settings were read again")
             self._set_timers()
@@ -294,6 +302,10 @@ class Engine:
         self._rounds.forgive()
         self._rounds.catch_up()
         self._events.tell("daemon.reloaded", "The settings were read again.", libraries=len(after.config.library))
+
+    def _listen_again(self) -> None:
+        if self._deaf:
+            self.reload()
 
     # ---- working ----
 
@@ -334,7 +346,7 @@ class Engine:
         return (
             self._stopping.is_set()
             or self._asked_to_make_way.is_set()
-            or self._rounds.must_yield(news=not self._wishes.empty() or self._desk.lookout.is_due())
+            or self._rounds.must_yield(wished=not self._wishes.empty())
         )
 
     def _say(self, sentence: str, passing: bool) -> None:

@@ -156,8 +156,11 @@ class Rounds:
             now = self._desk.clocks.wall()
             self._schedule.at("due", max(now + 0.5, min(moments)), lambda: self._wish(Wish.CATCH_UP))
 
-    def must_yield(self, *, news: bool) -> bool:
-        """Whether the present step shall make room: for what a person asked for, for news, because it rests."""
+    def must_yield(self, *, wished: bool) -> bool:
+        """Whether the present step shall make room: for what a person asked for, for news, because it rests.
+
+        `wished`: something waits to be taken in by the engine.
+        """
         job = self._running
         if job is None or self._running_asked:
             return False
@@ -166,8 +169,15 @@ class Rounds:
         if job.name not in CUTTABLE:
             return False
         going_on_s = (self._desk.clocks.steady() - self._began) / 2 ** self._cuts.get(job.name, 0)
+        news = wished or self._would_look()
         news = news and not self._damage  # nobody would look at it
         return bool(self._asked) or going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S)
+
+    def _would_look(self) -> bool:
+        """Whether folders are to be looked at, and would be if the present step made room."""
+        held = self._pauses.holds("reconcile") is not None
+        later = self._not_before.get("reconcile", 0.0) > self._desk.clocks.steady()
+        return self._desk.lookout.is_due() and not held and not later
 
     # ---- a round ----
 

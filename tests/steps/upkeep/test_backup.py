@@ -155,6 +155,14 @@ def test_old_ones_go_and_everything_else_stays(session: Session) -> None:
     assert names(session) == (stay | {outcome.path.name}) - {of_day(days) for days in (9, 8, 7)}, "seven days"
 
 
+def test_a_clock_that_is_ahead_leaves_the_copies_made_before_updates(session: Session) -> None:
+    daily = {of_day(days): days for days in range(60, 67)}
+    put(session, daily | {"catalog-before-7.db": 63})
+    for _ in range(3):
+        back_up(session)
+    assert "catalog-before-7.db" in names(session), "by the backups it was made three days ago"
+
+
 @pytest.mark.parametrize("touched", [False, True])
 def test_a_clock_that_is_ahead_destroys_nothing(session: Session, touched: bool) -> None:
     daily = {of_day(days): days for days in range(20, 27)}

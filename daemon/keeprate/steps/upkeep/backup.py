@@ -167,7 +167,11 @@ def _remove_old(home: Home, latest: Path, jobs: JobsConfig) -> int:
     spared = min(MOST_SPARED, jobs.backups_kept // (jobs.backup_every or _A_MOMENT)) - 1  # and the latest
     daily = [one for one in others if not one.before_update]
     old = [one for one in daily[max(spared, 0) :] if _is_ahead(one, now) or now - one.made_at > jobs.backups_kept]
-    old += [one for one in others if one.before_update and now - one.made_at > max(jobs.backups_kept, BEFORE_KEPT)]
+    before_kept = max(jobs.backups_kept, BEFORE_KEPT)
+    for one in others:
+        if one.before_update and now - one.made_at > before_kept:  # and for some backups already: not one leap's doing
+            later = sum(daily_one.made_at - one.made_at > before_kept for daily_one in daily)
+            old += [one] * (later >= max(spared, 1))
     removed = 0
     for one in sorted(old, key=others.index)[-MOST_REMOVED:]:
         with contextlib.suppress(OSError):
