@@ -281,6 +281,12 @@ def test_it_lets_others_go_first(session: Session, monkeypatch: pytest.MonkeyPat
         client.close()
 
 
+ON_TWO_CORES = (
+    "import os",
+    "if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])",
+)
+
+
 @pytest.fixture(scope="module")
 def many_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Enough for ten seconds whatever the machine, one block of grey beside another."""
@@ -296,20 +302,24 @@ def many_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("percent", [25, 50])
 def test_work_in_the_background_keeps_its_share_of_the_processor(
-    session: Session, root: Path, many_photos: Path, percent: int
+    session: Session, root: Path, many_photos: Path, tmp_path: Path, percent: int
 ) -> None:
     set_config(session, f"[jobs]\nmax_cpu = {percent}")
     shutil.copytree(many_photos, root / "many", copy_function=os.link)
     scan(session)
-    client = WorkerClient(background=True)
+    # two cores at most, for with many it would be done at once
+    client = WorkerClient(run_in(tmp_path, *ON_TWO_CORES), background=True)
     done = threading.Event()
     working = threading.Event()
-    thread = threading.Thread(
-        target=lambda: client.run(EmbedTask(), Reporter(lambda made: working.set() if made.done else None, done.is_set))
-    )
+
+    def work() -> None:
+        with contextlib.suppress(WorkerStoppedError):  # a busy machine may not let it end in time
+            client.run(EmbedTask(), Reporter(lambda made: working.set() if made.done else None, done.is_set))
+
+    thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert working.wait(COMMAND_S), "it has low priority, and the machine may be busy"
+        assert working.wait(COMMAND_S), "it has begun"
         process = psutil.Process(client.pid)
         if sys.platform == "linux":
             assert process.ionice().ioclass == psutil.IOPRIO_CLASS_IDLE
@@ -322,9 +332,9 @@ def test_work_in_the_background_keeps_its_share_of_the_processor(
         wait_until(
             lambda: (time.monotonic() - began > 10 and used_s() > before) or not thread.is_alive(), what="it works"
         )
-        assert thread.is_alive(), "there was not enough to do"
-        used = used_s() - before
-        assert used <= 1.1 * cores() * percent / 100 * (time.monotonic() - began)
+        used, seconds = used_s() - before, time.monotonic() - began
+        assert seconds > 3, "there was not enough to do"
+        assert used <= 1.1 * min(2, cores()) * percent / 100 * seconds
     finally:
         done.set()
         join(thread)
