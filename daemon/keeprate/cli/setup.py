@@ -160,7 +160,7 @@ def reload() -> None:
     check_marks(config_of(home))
     with needed_daemon(home, instead="The settings count when it starts.") as client:
         client.reload()
-    say("The daemon reads the settings again. A new port or `metrics` counts when it starts the next time.")
+    say("The daemon reads the settings again.")
 
 
 @config_app.command("show")
