@@ -36,10 +36,10 @@ test-viewers: $(VENV)/.dev  ## Ask real viewers for their order; skips those tha
 	$(BIN)/python -m pytest -m viewers tests/viewers
 
 test-system: $(VENV)/.dev  ## Ask a real systemd, tray host and browser; skips what is not installed.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m system tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m system $$(grep -rlw 'mark\.system' tests --include='test_*.py')
 
 soak: $(VENV)/.dev  ## Use the service for MINUTES=10 while photos move, disks go and processes die.
-	KEEPRATE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak -s --timeout 0 tests
+	KEEPRATE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak -s --timeout 0 tests/soak
 
 check: $(VENV)/.dev  ## Lint, types, layers, docs: everything that CI runs beside the tests.
 	$(BIN)/ruff check .
