@@ -7,10 +7,10 @@ import pytest
 
 from keeprate.config.edit import add_library
 from keeprate.config.load import load_config
-from keeprate.doctor import database, inotify, libraries
+from keeprate.doctor import database, inotify, libraries, models
 from keeprate.doctor.finding import Finding, Patient
 from keeprate.paths import locate_home
-from support.waiting import PATIENCE_S
+from support.waiting import COMMAND_S, PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,8 @@ def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libraries.look_through, "__defaults__", (PATIENCE_S,))
     monkeypatch.setattr(inotify, "COUNT_FOR_S", PATIENCE_S)
     monkeypatch.setattr(database, "QUICK_CHECK_FOR_S", PATIENCE_S)
+    usual = models.try_model.__kwdefaults__
+    monkeypatch.setattr(models.try_model, "__kwdefaults__", {**(usual or {}), "for_s": COMMAND_S})
 
 
 @pytest.fixture
