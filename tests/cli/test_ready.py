@@ -44,6 +44,21 @@ def test_one_that_takes_too_long_is_ended_and_the_next_begins() -> None:
     assert run("--version").code == 0
 
 
+def test_a_test_that_is_ended_in_the_middle_leaves_nothing_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndedError(Exception):
+        """As pytest's time limit: from a signal, wherever the test is."""
+
+    def ended(_ready: object) -> int:
+        raise EndedError
+
+    assert run("--version").code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("support.ready._Ready._told", ended)
+        with pytest.raises(EndedError):
+            run("status")
+    assert run("--version") == by_itself("--version")
+
+
 def test_what_is_read_while_loading_needs_a_process_that_begins_by_itself() -> None:
     assert ready.run(["--version"], os.environ, 60) is not None
     assert ready.run(["--version"], {**os.environ, "TZ": "Asia/Tokyo"}, 60) is None

@@ -42,6 +42,7 @@ class _Ready:
 
     def __init__(self) -> None:
         self.variables = _read_early(os.environ)
+        self._at_work = 0  # the process id of the command, until it is done
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -53,13 +54,12 @@ class _Ready:
             order = [list(arguments), dict(environment), str(Path.cwd()), out.name, err.name]
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            process_id = self._told()
+            self._at_work = self._told()
             too_long = threading.Event()
 
             def end() -> None:
                 too_long.set()
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process_id, signal.SIGKILL)
+                self._kill_command()
 
             timer = threading.Timer(timeout_s, end)
             timer.start()
@@ -68,6 +68,7 @@ class _Ready:
             finally:
                 timer.cancel()
                 timer.join()
+            self._at_work = 0
             ended = code, out.read(), err.read()
             if too_long.is_set():
                 raise subprocess.TimeoutExpired(["keeprate", *arguments], timeout_s, *ended[1:])
@@ -77,7 +78,15 @@ class _Ready:
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
+    def _kill_command(self) -> None:
+        if self._at_work > 0:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._at_work, signal.SIGKILL)
+
     def close(self) -> None:
+        """End it, and the command that it may be at."""
+        atexit.unregister(self.close)
+        self._kill_command()
         self._process.communicate()
 
 
@@ -99,6 +108,10 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], timeout_s: flo
         if _waiting[0].variables != _read_early(environment):
             return None
         return _waiting[0].run(arguments, environment, timeout_s)
+    except BaseException:  # a test may be ended in the middle, and the next must not get the answer of this one
+        while _waiting:
+            _waiting.pop().close()
+        raise
     finally:
         _one_at_a_time.release()
 
