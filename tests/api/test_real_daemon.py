@@ -17,7 +17,7 @@ from keeprate.paths import locate_home
 from keeprate.steps.upkeep.thumbnails import thumbnail
 from support.commands import answer, connected, daemon, keeprate, set_quick
 from support.photos import write_photos
-from support.waiting import PATIENCE_S, wait_until
+from support.waiting import PATIENCE_S, halt, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +98,7 @@ def test_a_daemon_that_was_killed_is_followed_by_another(home: Path, tmp_path: P
 def test_a_daemon_that_hangs_is_taken_for_none(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keeprate("init", tmp_path)
     with daemon(tmp_path / "log") as process:
-        process.send_signal(signal.SIGSTOP)
+        halt(process.pid)
         monkeypatch.setattr(client_module, "CONNECT_TIMEOUT_S", 1.0)
         began = time.monotonic()
         assert DaemonClient.connect(locate_home()) is None

@@ -73,6 +73,7 @@ def test_a_killed_worker_costs_nothing_but_time(library: Path, tmp_path: Path, h
     write_photos(library / "many", range(1000, 1200))
     set_slow(home)  # until it has been killed twice
     with daemon(tmp_path / "log") as process:
+        wait_until(lambda: embedded() > 0)
         killed: set[int] = set()
 
         def kill_another() -> bool:

@@ -6,10 +6,17 @@ may get no processor for ten seconds at any point. So nobody gives a shorter one
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TypeVar
+
+import psutil
 
 PATIENCE_S = 60.0
 """For whatever must come: a state, an answer, a line, the end of a process."""
@@ -53,3 +60,19 @@ def join(thread: threading.Thread) -> None:
     """Wait for the end of a thread; fail if it does not come."""
     thread.join(PATIENCE_S)
     assert not thread.is_alive(), f"the thread {thread.name} has not ended within {PATIENCE_S:g} s"
+
+
+def halt(pid: int) -> None:
+    """SIGSTOP, and a wait until all threads of the process stand: on a busy machine they go on for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: _threads_stand(pid), what=f"the process {pid} stands")
+
+
+def _threads_stand(pid: int) -> bool:
+    if sys.platform != "linux":
+        return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    for thread in os.scandir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if Path(thread.path, "stat").read_text().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True

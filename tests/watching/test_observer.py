@@ -21,7 +21,7 @@ from keeprate.watching.reconcile import reconcile
 from keeprate.watching.walk import look_at, walk_library
 from support.system import mount_tmpfs, mounted_tmpfs, python_process, run_with_watch_limit, unmount
 from support.trees import files_in, is_picture, make_files
-from support.waiting import PATIENCE_S, join, let_pass, next_line, wait_until
+from support.waiting import PATIENCE_S, halt, join, let_pass, next_line, wait_until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
@@ -294,7 +294,7 @@ class TestLostEvents:
             heard: list[str] = []
             listener = threading.Thread(target=lambda: heard.extend(told), daemon=True)
             listener.start()
-            process.send_signal(signal.SIGSTOP)
+            halt(process.pid)
             for number in range(queued):
                 (library / "in" / f"{number}.jpg").touch()
             process.send_signal(signal.SIGCONT)
