@@ -18,9 +18,9 @@ def children() -> set[int]:
     """The processes that this one has started and that are not done; none where Linux does not tell."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
-        for thread in os.scandir("/proc/self/task"):
+        for thread in Path("/proc/self/task").iterdir():
             with contextlib.suppress(OSError):  # it has ended
-                found.update(map(int, Path(thread.path, "children").read_text().split()))
+                found.update(map(int, (thread / "children").read_text().split()))
     return found
 
 

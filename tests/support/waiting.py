@@ -71,8 +71,8 @@ def halt(pid: int) -> None:
 def _threads_stand(pid: int) -> bool:
     if sys.platform != "linux":
         return psutil.Process(pid).status() == psutil.STATUS_STOPPED
-    for thread in os.scandir(f"/proc/{pid}/task"):
+    for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):  # it has just ended
-            if Path(thread.path, "stat").read_text().rpartition(")")[2].split()[0] != "T":
+            if (thread / "stat").read_text().rpartition(")")[2].split()[0] != "T":
                 return False
     return True
