@@ -229,7 +229,7 @@ def _show_import(outcome: ImportOutcome) -> None:
     if len(outcome.problems) > PROBLEMS_SHOWN:
         typer.echo(f"… and {len(outcome.problems) - PROBLEMS_SHOWN} more lines; --json lists all.", err=True)
     would = "would be " if outcome.dry_run else ""
-    by_head = ", ".join(f"{head} {count}" for head, count in outcome.imported.items())
+    by_head = ", ".join(f"head {head}: {count}" for head, count in outcome.imported.items())
     say(
         f"{outcome.total} {outcome.kind} {would}imported{f' ({by_head})' if by_head else ''}, "
         f"{outcome.unchanged} stood already, {outcome.blank} empty, {len(outcome.problems)} left out."
