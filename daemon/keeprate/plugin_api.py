@@ -301,7 +301,13 @@ class PhotoManager(ABC):
 
     @abstractmethod
     def standing(self, entry: JournalEntry) -> bytes | None:
-        """What stands at the place now, encoded as in `Change.before`; settles entries after a kill."""
+        """What stands at the place now, encoded as in `Change.before`; None if nothing does.
+
+        It tells what a kill left undone.
+
+        Raises:
+            MarkRefusedError, OSError: it cannot be told, which must not be taken for nothing.
+        """
 
     @abstractmethod
     def undo(self, entry: JournalEntry) -> UndoOutcome:

@@ -79,10 +79,8 @@ class XmpManager(PhotoManager):
             self._marks(change.field).apply(change)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
-        try:
+        with _refusing():
             return self._marks(entry.field).standing(entry)
-        except (FileChangedError, ValueError, OSError):
-            return None  # not to be told: a broken JPEG, an entry of another version
 
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         with _refusing():

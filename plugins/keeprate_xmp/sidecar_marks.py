@@ -99,9 +99,13 @@ class SidecarMarks:
         replace_file(change.path, after, seen=state)
 
     def standing(self, entry: JournalEntry) -> bytes | None:
-        """The sidecar as it is now, wherever it went; None if there is none."""
+        """The sidecar as it is now, wherever it went; None if there is none.
+
+        Raises:
+            FileChangedError, OSError: it cannot be read.
+        """
         place = self._find(entry)
-        return None if place is None else encode(PlaceKind.SIDECAR, _read(place))
+        return None if place is None else encode(PlaceKind.SIDECAR, read_file(place, maximum_bytes=MAXIMUM_BYTES)[0])
 
     def undo(self, entry: JournalEntry) -> UndoOutcome:
         """Bring back the sidecar of before, or take out what is ours.

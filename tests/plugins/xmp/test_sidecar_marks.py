@@ -15,6 +15,7 @@ from keeprate.plugin_api import MarkRefusedError, UndoOutcome
 from keeprate.safe_files import file_state
 from keeprate_xmp.fields import ScoreFields
 from keeprate_xmp.marking import fields_of
+from keeprate_xmp.packet import MAXIMUM_BYTES
 from support.xmp import EVERYTHING, Core, exiftool, jpeg, packet
 
 
@@ -381,6 +382,12 @@ class TestUndo:
         assert marking.undo(photo) is UndoOutcome.RESTORED
         assert os.listdir(photo.parent) == [photo.name]
         assert marking.manager.standing(marking.entry(photo)) is None
+
+    def test_what_cannot_be_read_is_not_taken_for_nothing(self, marking: Core, photo: Path) -> None:
+        with marking.mark(photo, 0.95).open("ab") as sidecar:
+            sidecar.truncate(MAXIMUM_BYTES + 1)
+        with pytest.raises(OSError, match="larger"):
+            marking.manager.standing(marking.entry(photo))
 
     def test_an_old_one_is_as_before(self, marking: Core, photo: Path) -> None:
         sidecar = photo.with_name("IMG_1.jpg.xmp")

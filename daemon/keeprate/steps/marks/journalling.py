@@ -6,22 +6,22 @@ Changes go through in batches: one durable commit before a batch, one after it. 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from keeprate.catalog import Catalog, files, given_marks, journal, libraries
 from keeprate.catalog.files import SeenFile, Signature
 from keeprate.catalog.journal import Entry, Planned
-from keeprate.errors import DiskFullError, KeeprateError
+from keeprate.errors import DiskFullError
+from keeprate.pictures.content_key import content_key
 from keeprate.plugin_api import Change, JournalEntry, LibraryPlace, MarkRefusedError, PhotoManager
-from keeprate.safe_files import sweep_temporaries
+from keeprate.safe_files import FileChangedError, sweep_temporaries
 from keeprate.steps.marks.managers import manager_type, managers_for
-from keeprate.steps.photos.scanning import offline_roots, scan_library
+from keeprate.steps.photos.scanning import offline_roots
 from keeprate.steps.session import Session
 from keeprate.steps.worker import Working
 
@@ -107,7 +107,7 @@ class Writer:
         entry = JournalEntry(change.path, change.field, change.before, change.after, ())
         try:
             return self.manager.standing(entry) == change.after != change.before
-        except OSError:
+        except (OSError, MarkRefusedError):
             return False
 
 
@@ -140,45 +140,47 @@ def manager_of(session: Session, entry: Entry) -> PhotoManager | None:
 def settle_planned(session: Session) -> list[Entry]:
     """Close what a killed run left open, by looking at what stands, and remove its temporary files.
 
-    Returns what has to stay open until somebody can tell: on a disk that is not there, or of a photo that is being
-    moved just now.
+    Only what was certainly not written is dropped. Everything else may hold what is ours, so undo must look there.
+    Returns what has to stay open until somebody can tell.
     """
     open_entries = journal.planned(session.catalog)
-    if not open_entries:
-        return []
-    look_where_photos_lie(session)
+    away = offline_roots(session) if open_entries else None
     states: dict[int, str] = {}
-    away = offline_roots(session)
     for entry in open_entries:
-        if away.covers(entry.path):
+        if away is not None and away.covers(entry.path):
             continue  # an unplugged disk tells nothing: ask again next time
         sweep_temporaries(Path(entry.path).parent, minimum_age_s=0)  # we hold the lock: no writer of ours is alive
         manager = manager_of(session, entry)
         if manager is None:
             continue  # its photo manager is not installed any more; should it come back, it can still tell
-        of_photo = journal_entry(session, entry)
         try:
-            stands = manager.standing(of_photo)
-        except (OSError, MarkRefusedError):
-            continue  # nobody can tell now: ask again next time
-        if not all(path.exists() for path in of_photo.photo_paths):
-            continue  # it was moved after it was looked for: nothing was seen because nothing is there
-        is_lost = entry.content_key is not None and not of_photo.photo_paths
-        # Neither before nor after: somebody changed the place since. Ours may be in it, so undo must look there.
-        # The same goes for a photo that is nowhere: it may come back, from the trash or another disk, with ours in it.
-        states[entry.id] = "dropped" if stands == entry.before and not is_lost else "done"
+            states[entry.id] = "dropped" if _is_untouched(session, manager, entry) else "done"
+        except (OSError, MarkRefusedError, FileChangedError):
+            if entry.content_key is not None:
+                states[entry.id] = "done"  # whatever keeps us from looking, it stands there or it moves with its photo
     journal.settle(session.catalog, states)
     return [entry for entry in open_entries if entry.id not in states]
 
 
-def look_where_photos_lie(session: Session) -> None:
-    """A mark moves with its photo, and is found where the catalog knows that to lie: also if that was a moment ago.
+def _is_untouched(session: Session, manager: PhotoManager, entry: Entry) -> bool:
+    """Whether a place is certainly as it was before an entry was planned.
 
-    Else its place would count as gone, and the mark stay for ever.
+    That nothing stands where a photo lay tells nothing once the photo has been moved: its mark went with it. So the
+    photo must be seen to lie there still.
+
+    Raises:
+        MarkRefusedError, OSError: it cannot be told.
     """
-    for library in session.config.library:
-        with contextlib.suppress(KeeprateError):  # what is wrong with the config must not keep marks where they are
-            scan_library(session, library)
+    planned = journal_entry(session, entry)
+    if entry.content_key is None:
+        return manager.standing(planned) == entry.before
+    here = tuple(
+        photo
+        for photo in planned.photo_paths
+        if (photo == planned.path or planned.path in manager.mark_places(photo, {planned.path.name}))
+        and content_key(photo) == entry.content_key
+    )
+    return here != () and manager.standing(replace(planned, photo_paths=here)) == entry.before
 
 
 def _signature(path: Path) -> Signature | None:

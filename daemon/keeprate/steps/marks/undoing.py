@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,25 +11,24 @@ from keeprate import plugin_api
 from keeprate.catalog import files, journal
 from keeprate.catalog.files import SeenFile
 from keeprate.catalog.journal import Entry
-from keeprate.errors import DiskFullError
+from keeprate.errors import DiskFullError, KeeprateError
 from keeprate.plugin_api import MarkRefusedError, PhotoManager
 from keeprate.steps.marks.journalling import (
     BATCH,
     NO_ROOM,
     as_touched,
     journal_entry,
-    look_where_photos_lie,
     make_durable,
     manager_of,
     photos_as_scanned,
     settle_planned,
 )
-from keeprate.steps.photos.scanning import offline_roots
+from keeprate.steps.photos.scanning import offline_roots, scan_library
 from keeprate.steps.session import Progress, Session
 from keeprate.steps.tasks import PlannedMark, UndoOutcome, UndoTask
 
 FAILURES_SHOWN = 500
-UNTOLD = "keeprate was killed while writing it, and what stands there cannot be looked at now; undo again later"
+UNTOLD = "keeprate was killed while writing it, and cannot look at it now; undo again when its disk is there"
 NOTHING_DONE = (plugin_api.UndoOutcome.NOT_OURS, plugin_api.UndoOutcome.GONE)
 
 
@@ -44,7 +44,7 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
     if task.dry_run:
         by_place = {_place(entry): _mark(entry, "would be taken back") for entry in entries}
         return UndoOutcome(planned=tuple(by_place.values()))
-    look_where_photos_lie(session)
+    _look_where_photos_lie(session)
     places = _Places()
     for entry in untold:
         if task.run in (None, entry.run_id):
@@ -77,6 +77,16 @@ def undo(session: Session, task: UndoTask) -> UndoOutcome:
         session.reporter.progress(Progress("undo", done + 1, len(entries)))
     taken.write_down()
     return places.told()
+
+
+def _look_where_photos_lie(session: Session) -> None:
+    """A mark moves with its photo, and is found where the catalog knows that to lie: also if that was a moment ago.
+
+    Else its place would count as gone, and the mark stay for ever.
+    """
+    for library in session.config.library:
+        with contextlib.suppress(KeeprateError):  # what is wrong with the config must not keep marks where they are
+            scan_library(session, library)
 
 
 @dataclass(slots=True)
