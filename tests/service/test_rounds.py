@@ -401,6 +401,31 @@ def test_what_begins_anew_when_cut_comes_to_its_end_all_the_same(world: World, n
         cuts.clear()
 
 
+def test_what_made_way_for_a_person_still_makes_way_for_news_soon(world: World) -> None:
+    job = world.jobs["integrity"]
+    job.work = 1
+    job.during = lambda: world.rounds.ask("retrain", "because")
+    for _ in range(6):
+        world.do()
+    assert job.done == ["due"] * 6
+    world.news = True
+    job.during = lambda: world.clocks.pass_by(LISTENS_AFTER_S + 1)
+    world.do()
+    assert job.work == 1, "it was cut, and not only after half an hour"
+
+
+def test_what_is_cut_and_what_fails_for_weeks_breaks_nothing(world: World) -> None:
+    world.rounds._cuts["integrity"] = world.rounds._failures["reconcile"] = 5000
+    world.jobs["integrity"].work = world.jobs["reconcile"].work = 1
+    world.jobs["reconcile"].error = OSError("the share does not answer")
+    world.do()
+    assert world.jobs["integrity"].work == 0
+    world.clocks.pass_by(RETRY_AFTER_S + 1)
+    world.jobs["reconcile"].error = None
+    world.do()
+    assert world.jobs["reconcile"].work == 0
+
+
 def test_progress_is_shown_at_once_and_told_once_a_second(world: World) -> None:
     shown: list[str] = []
 

@@ -49,7 +49,9 @@ HELD = "The catalog is damaged: until a check finds it sound, nothing is looked 
 CUTTABLE = frozenset({"embed", "thumbnails", "integrity", "backup"})
 """Jobs that lose nothing, or little, when they are cut; a training would begin anew."""
 ANEW = frozenset({"integrity", "backup"})
-"""Those of them that begin at the beginning again: each cut lets them go on for twice as long, to their end."""
+"""Those of them that begin at the beginning again: each cut lets them go on for twice as long, to their end …"""
+MOST_DOUBLINGS = 10
+"""… but not more often than this, which is for days. Also how often a failure doubles what is waited after it."""
 
 log = logging.getLogger("keeprate")
 
@@ -108,7 +110,9 @@ class Rounds:
         """Job → when it is tried again (steady clock)."""
         self._waiting_since: dict[str, float] = {}
         self._cuts: dict[str, int] = {}
-        """Job of `ANEW` → how often it was cut since it last came to its end."""
+        """Job of `ANEW` → how often it was cut for news or turns since it last came to its end."""
+        self._yielded = False
+        """Whether the present step was told to make room for news or turns."""
         if self.board.job(CHECK).last_failed:
             self.ask(CHECK, "The last check failed.")
 
@@ -168,10 +172,12 @@ class Rounds:
             return True
         if job.name not in CUTTABLE:
             return False
-        going_on_s = (self._desk.clocks.steady() - self._began) / 2 ** self._cuts.get(job.name, 0)
+        going_on_s = (self._desk.clocks.steady() - self._began) / 2 ** min(self._cuts.get(job.name, 0), MOST_DOUBLINGS)
         news = wished or self._would_look()
         news = news and not self._damage  # nobody would look at it
-        return bool(self._asked) or going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S)
+        if going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S):
+            self._yielded = True
+        return bool(self._asked) or self._yielded
 
     def _would_look(self) -> bool:
         """Whether folders are to be looked at, and would be if the present step made room."""
@@ -270,7 +276,7 @@ class Rounds:
         desk = self._desk
         started_at = desk.clocks.wall()
         self._began, self._told_progress_at = desk.clocks.steady(), 0.0
-        self._running, self._running_asked = job, asked
+        self._running, self._running_asked, self._yielded = job, asked, False
         self.board.begin(job.name, why)
         desk.events.tell("job.started", f"{JOB_TITLES[job.name]}: {why}", level=logging.DEBUG, job=job.name)
         try:
@@ -282,8 +288,10 @@ class Rounds:
             return None
         finally:
             self._running = None
-        if job.name in ANEW:
-            self._cuts[job.name] = self._cuts.get(job.name, 0) + 1 if done.cut else 0
+        if not done.cut:
+            self._cuts.pop(job.name, None)
+        elif job.name in ANEW and self._yielded:
+            self._cuts[job.name] = self._cuts.get(job.name, 0) + 1
         if asked and not done.cut:
             done = replace(done, did_something=True)  # who asked wants to know what came of it
         self._succeeded(job, done, started_at)
@@ -326,7 +334,7 @@ class Rounds:
             error = translated(error, desk.session.home.catalog_file)
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         longest = RETRY_AFTER_S if name == "reconcile" else LONGEST_RETRY_S  # one library keeps all others waiting
-        wait_s = min(longest, RETRY_AFTER_S * 2 ** (failures - 1))
+        wait_s = min(longest, RETRY_AFTER_S * 2 ** min(failures - 1, MOST_DOUBLINGS))
         self._not_before[name] = desk.clocks.steady() + wait_s
         again_at = desk.clocks.wall() + wait_s
         self._schedule.at(f"retry {name}", again_at, lambda: self._wish(Wish.CATCH_UP))
