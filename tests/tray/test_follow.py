@@ -14,17 +14,21 @@ from support.waiting import wait_until
 
 
 class CountedNews(queue.SimpleQueue[str]):
-    """News, and how often somebody gave and wanted one."""
+    """News, and how often somebody gave and wanted one, and how long it would have waited."""
 
     given = wanted = 0
+
+    def __init__(self) -> None:
+        self.waits: list[float | None] = []
 
     def put(self, item: str, *_: object) -> None:
         self.given += 1
         super().put(item)
 
-    def get(self, *_: object) -> str:
+    def get(self, block: bool = True, timeout: float | None = None) -> str:
         self.wanted += 1
-        return super().get()
+        self.waits.append(timeout)
+        return super().get(block, timeout)
 
 
 class Watcher:
@@ -34,13 +38,17 @@ class Watcher:
         self.seen: list[Seen] = []
         self.told: list[Event] = []
         self.follower = Follower(daemon.connect, self.seen.append, self.told.append)
-        self.follower._news = self._news = CountedNews()
+        self.follower._news = self.news = CountedNews()
         self._daemon = daemon
         self.follower.start()
 
     def wait_for_rest(self) -> None:
         """Until it listens, and has asked whatever it had a reason to ask."""
-        wait_until(lambda: self._daemon.listened_to and self._news.wanted == self._news.given + 1)
+        wait_until(lambda: self._daemon.listened_to and self.news.wanted == self.news.given + 1)
+
+    def wait_for_no_more_asking(self) -> None:
+        """Until it waits for news, however long that takes."""
+        wait_until(lambda: self.news.waits[-1] is None)
 
     def wait_for(self, sentence: str | None) -> None:
         """Until the last that was seen is a daemon that says this; None: no daemon."""
@@ -102,6 +110,17 @@ def test_one_that_did_not_answer_in_time_is_asked_again_though_nothing_happens()
     watcher.wait_for(None)
     daemon.answers = True
     watcher.wait_for("Idle: 120 photos up to date.")
+
+
+def test_one_that_goes_on_answering_with_an_error_is_asked_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "LONGEST_REST_S", 0.05)
+    daemon = MadeUpDaemon()
+    daemon.answers = False
+    watcher = Watcher(daemon)
+    wait_until(lambda: watcher.news.waits[-6:] == [0.01, 0.02, 0.04, 0.05, 0.05, 0.05], what="it rests ever longer")
+    daemon.answers = True
+    watcher.wait_for("Idle: 120 photos up to date.")
+    watcher.wait_for_no_more_asking()
 
 
 def test_one_that_was_never_there_is_found_at_once_when_one_has_been_started(monkeypatch: pytest.MonkeyPatch) -> None:

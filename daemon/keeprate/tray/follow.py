@@ -33,6 +33,7 @@ GATHER_S = 0.3
 REST_FACTOR = 10
 """After a question, so many times as long as it took passes without one: the daemon has other things to do."""
 SHORTEST_REST_S, LONGEST_REST_S = 1.0, 30.0
+"""The least and the most of that; also of what passes before one that could not answer is asked again."""
 
 
 class Client(Protocol):
@@ -68,7 +69,7 @@ class Follower:
         self._changed = changed
         self._told = told
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
-        """Names of events; an empty one when the daemon has come or gone, or has to be asked once more."""
+        """Names of events; an empty one when the daemon has come or gone."""
         self._hurry = threading.Event()
         self._told_until = time.time()
         """Events up to this moment have been told."""
@@ -123,8 +124,12 @@ class Follower:
         return True
 
     def _ask(self) -> None:
+        again_s: float | None = None
         while True:
-            names = {self._news.get()}
+            try:
+                names = {self._news.get(True, again_s)}
+            except queue.Empty:
+                names = {""}
             time.sleep(GATHER_S)
             while not self._news.empty():
                 names.add(self._news.get())
@@ -138,7 +143,10 @@ class Follower:
             took_s = time.monotonic() - began
             time.sleep(min(LONGEST_REST_S, max(SHORTEST_REST_S, REST_FACTOR * took_s)))
             if seen.status is None and self._is_heard:
-                self._news.put("")  # it is there and had no time to answer; nothing else may happen for hours
+                # it is there, and had no time to answer or met an error: nothing else may happen for hours
+                again_s = min(LONGEST_REST_S, SHORTEST_REST_S if again_s is None else 2 * again_s)
+            else:
+                again_s = None
 
     def _seen(self, *, only_live: bool) -> Seen:
         try:
