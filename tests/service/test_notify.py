@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keeprate.service.notify import Notifier
-from support.waiting import PATIENCE_S
+from support.waiting import PATIENCE_S, join
 
 
 @pytest.fixture
@@ -84,6 +86,40 @@ def test_nobody_watches(manager: socket.socket, environment: dict[str, str]) -> 
     ours.watchdog()
     ours.ready()
     assert heard(manager) == "READY=1", "no WATCHDOG=1 before it"
+
+
+def test_a_manager_that_does_not_read_keeps_nobody_waiting(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keeprate.service.notify.PATIENCE_S", 0.1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, contextlib.suppress(BlockingIOError):
+        other.setblocking(False)
+        while True:
+            other.sendto(b"full", manager.getsockname())
+    ours = notifier(manager, WATCHDOG_USEC="30000000")
+
+    def tell() -> None:
+        for say in (ours.ready, ours.watchdog, ours.reloading, ours.stopping):
+            say()
+        ours.status("Idle.")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    join(teller)
+    assert heard(manager) == "full"
+
+
+def test_what_matters_waits_for_a_manager_that_is_busy(manager: socket.socket) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, contextlib.suppress(BlockingIOError):
+        other.setblocking(False)
+        while True:
+            other.sendto(b"full", manager.getsockname())
+    teller = threading.Thread(target=notifier(manager).ready, daemon=True)
+    teller.start()
+    while (said := heard(manager)) == "full":
+        pass
+    assert said == "READY=1"
+    join(teller)
 
 
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:

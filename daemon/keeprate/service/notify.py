@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 LONGEST_STATUS = 200
 PASSING_S = 1.0
+PATIENCE_S = 5.0
+"""So long a message that matters waits where the manager has no time to read; the others are dropped."""
 
 
 class Notifier:
@@ -29,11 +31,11 @@ class Notifier:
 
     def ready(self) -> None:
         """Everything stands: also after a reload."""
-        self._send("READY=1")
+        self._send("READY=1", PATIENCE_S)
 
     def reloading(self) -> None:
         """The config is read again, until `ready`. The time tells systemd which of its signals this answers."""
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}", PATIENCE_S)
 
     def status(self, sentence: str, *, passing: bool = False) -> None:
         """What the service does. `passing`: one of many such sentences, told at most once a second."""
@@ -49,15 +51,16 @@ class Notifier:
             self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        self._send("STOPPING=1")
+        self._send("STOPPING=1", PATIENCE_S)
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, wait_s: float = 0.0) -> None:
         if not self._address:
             return
         with (
             contextlib.suppress(OSError),  # a service manager that does not listen is no reason to fail
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
         ):
+            channel.settimeout(wait_s)
             channel.sendto(message.encode("utf-8", "replace"), self._address)
 
 
