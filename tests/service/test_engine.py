@@ -47,3 +47,26 @@ def test_folders_that_could_not_be_watched_are_watched_in_the_end(
         assert len(watched) == reloads, "what is watched already is left alone"
     finally:
         engine.close()
+
+
+def test_a_clock_that_leaps_meanwhile_does_not_keep_them_from_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: LibraryObserver) -> None:
+        raise RuntimeError("can't start new thread")
+
+    engine = Engine(session)
+    engine.start()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(LibraryObserver, "start", refuse)
+            engine._deaf = True
+            with pytest.raises(RuntimeError, match="new thread"):
+                engine._reload()
+        engine._leap(3600.0)
+        assert engine._schedule.next_at("watch") is not None
+        engine._reload()
+        engine._leap(3600.0)
+        assert engine._schedule.next_at("watch") is None, "they are watched"
+    finally:
+        engine.close()

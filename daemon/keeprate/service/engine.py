@@ -263,6 +263,8 @@ class Engine:
         self._pauses.clock_leapt(by_s)
         self._schedule.clear()
         self._set_timers()
+        if self._deaf:
+            self._watch_later()
         self._desk.lookout.look_at_all(because="because the clock was set, or the machine slept")
         self._rounds.forgive()
         self._rounds.catch_up()
@@ -292,7 +294,7 @@ class Engine:
             self._desk.lookout.stop()
             self._desk.lookout = self._new_lookout(after)
             self._deaf = True
-            self._schedule.at("watch", self._clocks.wall() + RETRY_AFTER_S, self._listen_again)
+            self._watch_later()
             self._watch()
             self._deaf = False
         else:
@@ -302,6 +304,10 @@ class Engine:
         self._rounds.forgive()
         self._rounds.catch_up()
         self._events.tell("daemon.reloaded", "The settings were read again.", libraries=len(after.config.library))
+
+    def _watch_later(self) -> None:
+        """Try again, should the folders of the present settings not be watched by then."""
+        self._schedule.at("watch", self._clocks.wall() + RETRY_AFTER_S, self._listen_again)
 
     def _listen_again(self) -> None:
         if self._deaf:
