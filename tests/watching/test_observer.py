@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -322,6 +323,24 @@ class TestLostEvents:
         (library / "in" / "later.jpg").touch()
         watched.waits_for(lambda: "in/later.jpg" in watched.files)
         assert len(watched.scans) == 2, "once is enough"
+
+    def test_what_is_lost_during_a_look_is_looked_at_by_the_next(
+        self, library: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched = watch(library)
+        looks = watched.observer._trouble
+
+        def looked(watcher: Any) -> str | None:
+            trouble = looks(watcher)
+            logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
+            return trouble
+
+        with monkeypatch.context() as patch:
+            patch.setattr(watched.observer, "_trouble", looked)
+            watched.observer.check_roots()
+        watched.waits_for(lambda: len(watched.scans) == 1)
+        watched.observer.check_roots()
+        watched.waits_for(lambda: watched.scans[1:] == ["its watches were renewed after events were lost"])
 
     @pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
     def test_what_watchdog_complains_of_asks_for_a_scan(self, library: Path, watch: Watch, level: int) -> None:

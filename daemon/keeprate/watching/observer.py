@@ -150,15 +150,17 @@ class LibraryObserver:
             with self._lock:
                 if self._thread is None or self._stopping.is_set():
                     return
+                lost = watcher.lost_events
+                if lost:  # taken before the look: what is lost during it is for the next one
+                    watcher.lost_events = False
                 reason = self._trouble(watcher)
                 if reason is not None:
                     self._begin(watcher)
                 elif watcher.poll_at is not None and time.monotonic() >= watcher.poll_at:
                     watcher.poll_at = time.monotonic() + self._poll_every_s
                     reason = "it cannot be watched, so it is scanned from time to time"
-                elif watcher.lost_events:
+                elif lost:
                     reason = "its watches were renewed after events were lost"
-                watcher.lost_events = False
             if reason is not None:
                 self._queue.put(FullScan(watcher.root.library, reason))
 
