@@ -238,7 +238,9 @@ def test_a_port_that_is_taken_is_told_and_all_else_works(here: Serving, tmp_path
         with serving() as other:
             client = DaemonClient.connect(other.home)
             assert client is not None
-            assert f"port {port} on 127.0.0.1 is taken" in client.live().attention[0]
+            (said,) = client.live().attention
+            assert f"port {port} on 127.0.0.1 is taken" in said
+            assert "`keeprate config reload`" in said
             assert client.page_url() is None
             assert client.status().live == client.live()
 
