@@ -111,6 +111,7 @@ def open_web_socket(port: int) -> socket.socket:
         why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise KeeprateError(
             f"The page is not served: port {port} on {LOOPBACK} {why}.",
-            advice="Choose another `port` under [api] in the config (0: any that is free), and run `keeprate config reload`.",
+            advice="Choose another `port` under [api] in the config (0: any that is free), and run "
+            "`keeprate config reload`.",
         ) from error
     return listener

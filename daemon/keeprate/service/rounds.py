@@ -175,8 +175,7 @@ class Rounds:
         going_on_s = (self._desk.clocks.steady() - self._began) / 2 ** min(self._cuts.get(job.name, 0), MOST_DOUBLINGS)
         news = wished or self._would_look()
         news = news and not self._damage  # nobody would look at it
-        if going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S):
-            self._yielded = True
+        self._yielded |= going_on_s > AT_A_STRETCH_S or (news and going_on_s > LISTENS_AFTER_S)
         return bool(self._asked) or self._yielded
 
     def _would_look(self) -> bool:
@@ -288,10 +287,8 @@ class Rounds:
             return None
         finally:
             self._running = None
-        if not done.cut:
-            self._cuts.pop(job.name, None)
-        elif job.name in ANEW and self._yielded:
-            self._cuts[job.name] = self._cuts.get(job.name, 0) + 1
+        if job.name in ANEW and (self._yielded or not done.cut):
+            self._cuts[job.name] = self._cuts.get(job.name, 0) + 1 if done.cut else 0
         if asked and not done.cut:
             done = replace(done, did_something=True)  # who asked wants to know what came of it
         self._succeeded(job, done, started_at)
