@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from keeprate.config.edit import add_library
 from keeprate.config.load import load_config
 from keeprate.steps.photos import scanning
 from keeprate.steps.photos.scanning import LibraryScan, scan_library, scan_part
-from keeprate.steps.session import Session
+from keeprate.steps.session import Reporter, Session
 from support.photos import jpeg, write_photos
 
 
@@ -143,6 +145,62 @@ def test_the_trash_says_delete_and_a_vanished_file_says_nothing(session: Session
     shutil.move(data_home / "Trash" / "files" / a.name, a)
     scan(session)
     assert label_of(session, a) is None, "brought back: the label is withdrawn"
+
+
+def trash_as(path: Path, when: datetime | None = None) -> None:
+    """Throw a file away; noted after the move, not before, so that a slow machine makes no difference."""
+    data_home = Path(os.environ["XDG_DATA_HOME"])
+    trash(path, data_home)
+    note = data_home / "Trash" / "info" / f"{path.name}.trashinfo"
+    at = (when or datetime.now()).isoformat(timespec="seconds")
+    note.write_text(f"[Trash Info]\nPath={path}\nDeletionDate={at}\n")
+
+
+def test_a_photo_that_was_renamed_and_thrown_away_since_the_last_scan(session: Session, root: Path) -> None:
+    (photo,) = write_photos(root / "keep", range(1))
+    scan(session)
+    trash_as(photo.rename(root / "new name.jpg"))
+    scan(session)
+    assert label_of(session, photo) == ("delete", "trash")
+
+
+def test_where_numbers_of_files_prove_nothing_the_trash_says_nothing_by_them(
+    session: Session, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a new mount of a FAT disk another file may have the number that a photo had."""
+    monkeypatch.setattr(scanning, "_keeps_inodes", lambda library: False)
+    (photo,) = write_photos(root / "keep", range(1))
+    scan(session)
+    trash_as(photo.rename(root / "new name.jpg"))
+    scan(session)
+    assert label_of(session, photo) == ("keep", "folder")
+
+
+def test_of_two_hard_links_one_was_thrown_away_and_the_other_moved_to_another_disk(
+    session: Session, root: Path
+) -> None:
+    (photo,) = write_photos(root / "keep", range(1))
+    (root / "in").mkdir()
+    second = root / "in" / "second.jpg"
+    second.hardlink_to(photo)
+    scan(session)
+    trash_as(second, datetime(2024, 1, 1))
+    scan(session)
+    assert labels.counts(session.catalog, "keep") == {"keep": 1}
+    photo.unlink()
+    scan(session)
+    assert labels.counts(session.catalog, "keep") == {"keep": 1}
+
+
+def test_a_scan_counts_from_its_beginning(session: Session, root: Path) -> None:
+    """What happens during it, it may have missed."""
+    write_photos(root / "in", range(1))
+    heard: list[float] = []
+    scan(replace(session, reporter=Reporter(progress=lambda _: heard.append(time.time()))))
+    known = libraries.get(session.catalog, "camera")
+    assert known is not None
+    assert known.scanned_at is not None
+    assert known.scanned_at <= heard[0]
 
 
 @pytest.mark.parametrize("ending", ["missing", "empty"])

@@ -73,19 +73,6 @@ class TestTheHomeTrash:
             file = home_trash.throw_away(path)
             assert DesktopTrash([library]).find_trashed(known)[path].file == file
 
-    def test_one_that_was_renamed_just_before_is_known_by_its_inode(self, library: Path, home_trash: Desktop) -> None:
-        known = {path: seen(path) for path in library.rglob("*.jpg")}
-        renamed = (library / "a.jpg").rename(library / "nobody has seen this name.jpg")
-        file = home_trash.throw_away(renamed)
-        (library / "2019" / "rome").rename(library / "2019" / "roma")
-        home_trash.throw_away(library / "2019")
-        found = DesktopTrash([library]).find_trashed(known)
-        assert {path: trashed.file for path, trashed in found.items()} == {
-            library / "a.jpg": file,
-            library / "2019" / "b.jpg": home_trash.trash / "files" / "2019" / "b.jpg",
-            library / "2019" / "rome" / "c.jpg": home_trash.trash / "files" / "2019" / "roma" / "c.jpg",
-        }
-
     def test_a_folder_takes_its_pictures_with_it(self, library: Path, home_trash: Desktop) -> None:
         known = {path: seen(path) for path in library.rglob("*.jpg")}
         home_trash.throw_away(library / "2019")
@@ -131,6 +118,96 @@ class TestTheHomeTrash:
         assert trash.list_trashed() == []
         assert trash.find_trashed({library / "a.jpg": Signature(1, 2, 3, 4)}) == {}
         assert trash.find_trashed({}) == {}
+
+
+class TestByInode:
+    """What has no note that fits; `since` is when keeprate last looked at the library."""
+
+    def throw_away(self, trash: Desktop, path: Path, seconds_ago: float = 0) -> Path:
+        """Dated after the move, not before: so that a slow machine makes no difference."""
+        file = trash.throw_away(path, when="")
+        when = datetime.fromtimestamp(int(time.time() - seconds_ago))
+        with (trash.trash / "info" / f"{file.name}.trashinfo").open("r+") as note:
+            text = note.read().replace("DeletionDate=", f"DeletionDate={when.isoformat()}")
+            note.seek(0)
+            note.write(text)
+        return file
+
+    def test_one_that_was_renamed_just_before(self, library: Path, home_trash: Desktop) -> None:
+        known = {path: seen(path) for path in library.rglob("*.jpg")}
+        since = time.time()
+        renamed = (library / "a.jpg").rename(library / "nobody has seen this name.jpg")
+        file = self.throw_away(home_trash, renamed)
+        (library / "2019" / "rome").rename(library / "2019" / "roma")
+        self.throw_away(home_trash, library / "2019")
+        found = DesktopTrash([library]).find_trashed(known, since=since)
+        assert {path: trashed.file for path, trashed in found.items()} == {
+            library / "a.jpg": file,
+            library / "2019" / "b.jpg": home_trash.trash / "files" / "2019" / "b.jpg",
+            library / "2019" / "rome" / "c.jpg": home_trash.trash / "files" / "2019" / "roma" / "c.jpg",
+        }
+        by_note = DesktopTrash([library]).find_trashed(known, since=None)
+        assert list(by_note) == [library / "2019" / "b.jpg"], "where inode numbers prove nothing"
+
+    def test_behind_a_link(self, library: Path, home_trash: Desktop, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(library)
+        known = {path: seen(path) for path in (tmp_path / "link" / name for name in ("a.jpg", "2019/b.jpg"))}
+        self.throw_away(home_trash, (library / "a.jpg").rename(library / "new.jpg"))
+        self.throw_away(home_trash, (library / "2019" / "b.jpg").rename(tmp_path / "link" / "other.jpg"))
+        assert DesktopTrash([tmp_path / "link"]).find_trashed(known, since=0).keys() == known.keys()
+
+    def test_what_lay_there_at_the_last_look(self, library: Path, home_trash: Desktop) -> None:
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        self.throw_away(home_trash, (library / "a.jpg").rename(library / "new.jpg"))
+        assert DesktopTrash([library]).find_trashed(known, since=time.time() + 100) == {}
+
+    def test_a_second_name_is_there_still(self, library: Path, home_trash: Desktop) -> None:
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        (library.parent / "elsewhere.jpg").hardlink_to(library / "a.jpg")
+        self.throw_away(home_trash, (library / "a.jpg").rename(library / "new.jpg"))
+        assert DesktopTrash([library]).find_trashed(known, since=0) == {}
+
+    def test_a_second_name_was_thrown_away_and_this_one_went_elsewhere(
+        self, library: Path, home_trash: Desktop
+    ) -> None:
+        """Its change time tells: something happened to the file after it was put there."""
+        (library / "second.jpg").hardlink_to(library / "a.jpg")
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        self.throw_away(home_trash, library / "second.jpg", seconds_ago=60)
+        (library / "a.jpg").unlink()
+        assert DesktopTrash([library]).find_trashed(known, since=0) == {}
+
+    def test_a_date_from_another_time_zone(self, library: Path, home_trash: Desktop) -> None:
+        """Nothing was put there after its note was written."""
+        (library / "second.jpg").hardlink_to(library / "a.jpg")
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        file = self.throw_away(home_trash, library / "second.jpg", seconds_ago=-5 * 3600)
+        os.utime(home_trash.trash / "info" / f"{file.name}.trashinfo", (time.time() - 60,) * 2)
+        (library / "a.jpg").unlink()
+        assert DesktopTrash([library]).find_trashed(known, since=0) == {}
+
+    def test_two_known_names_went_and_one_of_them_into_the_trash(self, library: Path, home_trash: Desktop) -> None:
+        (library / "second.jpg").hardlink_to(library / "a.jpg")
+        known = {library / name: seen(library / name) for name in ("a.jpg", "second.jpg")}
+        (library / "a.jpg").unlink()
+        self.throw_away(home_trash, (library / "second.jpg").rename(library / "new.jpg"))
+        assert DesktopTrash([library]).find_trashed(known, since=0) == {}
+
+    def test_a_second_name_outside_the_library(self, library: Path, home_trash: Desktop, tmp_path: Path) -> None:
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        (tmp_path / "outside.jpg").hardlink_to(library / "a.jpg")
+        (library / "a.jpg").unlink()
+        self.throw_away(home_trash, tmp_path / "outside.jpg")
+        assert DesktopTrash([library]).find_trashed(known, since=0) == {}
+
+    def test_a_file_of_another_disk_that_has_the_same_number(self, library: Path, home_trash: Desktop) -> None:
+        """/proc stands for another disk: it is one on every Linux."""
+        other = seen(library / "a.jpg")
+        file = self.throw_away(home_trash, library / "a.jpg")
+        note = home_trash.trash / "info" / f"{file.name}.trashinfo"
+        note.write_text(note.read_text().replace(f"Path={library}/a.jpg", "Path=/proc/new.jpg"))
+        assert DesktopTrash([Path("/proc")]).find_trashed({Path("/proc/a.jpg"): other}, since=0) == {}
+        assert DesktopTrash([Path("/")]).list_trashed()[0].original == Path("/proc/new.jpg")
 
 
 class TestListing:
@@ -221,8 +298,11 @@ class TestTrashOfOtherDisks:
 
 
 class TestMacOS:
-    def find(self, library: Path, known: dict[Path, Signature], *mounts: Mount) -> dict[Path, TrashedFile]:
-        return DesktopTrash([library], platform="darwin", mounts=lambda: list(mounts)).find_trashed(known)
+    def find(
+        self, library: Path, known: dict[Path, Signature], *mounts: Mount, since: float | None = 0
+    ) -> dict[Path, TrashedFile]:
+        trash = DesktopTrash([library], platform="darwin", mounts=lambda: list(mounts))
+        return trash.find_trashed(known, since=since)
 
     def test_a_file_is_known_by_its_inode(self, library: Path, home: Path) -> None:
         (home / ".Trash" / "2019 1").mkdir(parents=True)
@@ -234,6 +314,16 @@ class TestMacOS:
             library / "a.jpg": home / ".Trash" / "a 12.34.56.jpg",
             library / "2019" / "b.jpg": home / ".Trash" / "2019 1" / "b.jpg",
         }
+        assert self.find(library, known, since=time.time() + 100) == {}, "all of it lay there at the last look"
+        assert self.find(library, known, since=None) == {}, "inode numbers prove nothing"
+
+    def test_a_second_name_was_thrown_away_long_ago(self, library: Path, home: Path) -> None:
+        (home / ".Trash").mkdir()
+        (home / ".Trash" / "second.jpg").hardlink_to(library / "a.jpg")
+        os.utime(home / ".Trash", (time.time() - 60,) * 2)
+        known = {library / "a.jpg": seen(library / "a.jpg")}
+        (library / "a.jpg").unlink()
+        assert self.find(library, known) == {}
 
     def test_other_files_of_the_same_name_do_not_count(self, library: Path, home: Path) -> None:
         make_files(home, ".Trash/a.jpg")

@@ -10,7 +10,7 @@ from keeprate.catalog.files import signed
 
 @dataclass(frozen=True, slots=True)
 class LibraryRow:
-    """A library as last seen; `offline` says why it is offline, `scanned_at` is unix seconds."""
+    """A library as last seen: why it is offline, if it is, and when its last whole scan began (unix seconds)."""
 
     name: str
     root: str

@@ -2,8 +2,9 @@
 
 Only looks: nothing in a trash is ever changed, and no picture is opened. On Linux each trashed thing has a note of
 where it lay (freedesktop.org Trash specification 1.0: the home trash, `.Trash/$uid` and `.Trash-$uid` at the top
-of other disks). Where no note tells (macOS keeps them to itself), a file is recognised by its inode and size, which a
-move on the same disk leaves alone.
+of other disks). Where no note tells (macOS keeps them to itself; a photo was renamed just before), a file is recognised
+by its inode, size and modification time, which a move on the same disk leaves alone; decision 0118 says when that is
+certain enough.
 
 Whatever is malformed, unreadable or planted by somebody else counts as not there.
 """
@@ -14,6 +15,7 @@ import os
 import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +27,9 @@ from keeprate.watching.signature import StoredSignature, signature_of
 
 _MAX_NOTE_BYTES = 64 << 10  # a path of 4,096 bytes, each as %XX, and some keys of others
 _MAX_LOOKED_AT = 100_000
-"""So many files in a trash without notes are looked at, and no more."""
+"""So many files and folders that were put into a trash since the last look are looked at by inode, and no more."""
+_NOTED_WITHIN_S = 2.0
+"""The date in a note is cut to the second, and the file follows its note by a moment."""
 _RACY_NS = 2_000_000_000
 """A folder that changed less than this ago may change again without a new time (FAT counts in two seconds)."""
 
@@ -90,42 +94,47 @@ class DesktopTrash:
             return []
         return [trashed for folder in self._noted_folders() for trashed in self._listed(folder)]
 
-    def find_trashed(self, vanished: Mapping[Path, StoredSignature]) -> dict[Path, TrashedFile]:
+    def find_trashed(
+        self, vanished: Mapping[Path, StoredSignature], *, since: float | None = None
+    ) -> dict[Path, TrashedFile]:
         """Which of these files (path → last known signature) are in a trash now.
 
         A file counts only if the trash has it with the size that it had: an older photo of the same name may
         have been trashed long ago. Of several that fit, the one trashed last is given. Files that went with their
-        folder are found as well. What was renamed after it was last seen has a note of a name that nobody knows: such
-        files are recognised by their inode.
+        folder are found as well.
+
+        What was renamed after it was last seen has a note of a name that nobody knows: such files are recognised by
+        their inode among what was put into a trash after `since`, the last look at the library (unix seconds). None
+        where inode numbers prove nothing (`Mount.keeps_inodes`).
         """
         if not vanished:
             return {}
-        if not self._has_notes:
-            user = str(os.getuid())
-            trashes = [Path.home() / ".Trash", *(top / ".Trashes" / user for top in self._tops())]
-            return _find_by_inode(vanished, [trash for trash in trashes if _is_own_folder(trash)])
-        found = self._find_by_note(vanished)
+        listed = self.list_trashed()
+        found = _find_by_note(vanished, listed)
         left = {path: signature for path, signature in vanished.items() if path not in found}
-        return found | _find_by_inode(left, [folder.path / "files" for folder in self._noted_folders()])
+        if since is None or not left:
+            return found
+        return found | _find_by_inode(left, self._put_since(since, listed))
 
-    def _find_by_note(self, vanished: Mapping[Path, StoredSignature]) -> dict[Path, TrashedFile]:
-        by_origin: dict[Path, list[TrashedFile]] = {}
-        for trashed in self.list_trashed():
-            by_origin.setdefault(trashed.original, []).append(trashed)
-        found: dict[Path, TrashedFile] = {}
-        for path, signature in vanished.items():
-            # The note may name the folder by its real path, where the library's root is a symbolic link.
-            spellings = {path, Path(os.path.realpath(path.parent), path.name)}
-            fitting = [
-                TrashedFile(path, trashed.trashed_at, file)
-                for spelling in spellings
-                for origin in (spelling, *spelling.parents)
-                for trashed in by_origin.get(origin, ())
-                if _regular_size(file := trashed.file / spelling.relative_to(origin)) == signature[0]
-            ]
-            if fitting:
-                found[path] = max(fitting, key=lambda trashed: trashed.trashed_at)
-        return found
+    def _put_since(self, since: float, listed: Iterable[TrashedFile]) -> Iterator[tuple[Path, float]]:
+        """What was put into a trash since then, and when at the latest; only what a file of a library can have become.
+
+        An inode number means something on its own disk only. A note of a place outside the libraries is about another
+        name of the file (hard links), if it is about that file at all.
+        """
+        devices = {_device(root) for root in self._roots} - {None}
+        roots = {*self._roots, *(Path(os.path.realpath(root)) for root in self._roots)}
+        for trash in [] if self._has_notes else self._trashes_without_notes():
+            status = _status(trash)
+            if status and status.st_dev in devices and status.st_mtime + _NOTED_WITHIN_S >= since:
+                yield from ((entry, status.st_mtime) for entry in _entries(trash))
+        for trashed in listed:
+            at = trashed.trashed_at.timestamp()
+            if at + _NOTED_WITHIN_S < since or not any(trashed.original.is_relative_to(root) for root in roots):
+                continue
+            note = _status(trashed.file.parents[1] / "info" / f"{trashed.file.name}.trashinfo")
+            if note and _device(trashed.file.parent) in devices:
+                yield trashed.file, min(at, note.st_mtime)  # the date may be of another time zone
 
     def _listed(self, folder: _TrashFolder) -> list[TrashedFile]:
         """What one trash holds, read again only if it may have changed."""
@@ -153,6 +162,11 @@ class DesktopTrash:
             folders.append(_TrashFolder(top / f".Trash-{user}", top))
         ours = [folder for folder in folders if _is_own_folder(folder.path)]
         return [_TrashFolder(data_home / "Trash", data_home), *ours]
+
+    def _trashes_without_notes(self) -> list[Path]:
+        user = str(os.getuid())
+        trashes = [Path.home() / ".Trash", *(top / ".Trashes" / user for top in self._tops())]
+        return [trash for trash in trashes if _is_own_folder(trash)]
 
     def _tops(self) -> list[Path]:
         """The top folders of the disks that the libraries lie on, and of disks mounted within them."""
@@ -235,35 +249,78 @@ def _read_note(folder: _TrashFolder, note: Path, status: os.stat_result) -> Tras
     )
 
 
-def _find_by_inode(vanished: Mapping[Path, StoredSignature], folders: Iterable[Path]) -> dict[Path, TrashedFile]:
-    """Which of these files lie in or beneath `folders`, whatever they are called there."""
-    wanted = {(inode, size, mtime_ns): path for path, (size, mtime_ns, _, inode) in vanished.items()}
+def _find_by_note(vanished: Mapping[Path, StoredSignature], listed: Iterable[TrashedFile]) -> dict[Path, TrashedFile]:
+    """Which of these files have a note of where they lay."""
+    by_origin: dict[Path, list[TrashedFile]] = {}
+    for trashed in listed:
+        by_origin.setdefault(trashed.original, []).append(trashed)
     found: dict[Path, TrashedFile] = {}
-    for file, status in _regular_files(folders) if wanted else ():
-        signature = signature_of(status)
-        path = wanted.get((signature.inode, signature.size, signature.mtime_ns))
-        if path is not None:
+    for path, signature in vanished.items():
+        # The note may name the folder by its real path, where the library's root is a symbolic link.
+        spellings = {path, Path(os.path.realpath(path.parent), path.name)}
+        fitting = [
+            TrashedFile(path, trashed.trashed_at, file)
+            for spelling in spellings
+            for origin in (spelling, *spelling.parents)
+            for trashed in by_origin.get(origin, ())
+            if _regular_size(file := trashed.file / spelling.relative_to(origin)) == signature[0]
+        ]
+        if fitting:
+            found[path] = max(fitting, key=lambda trashed: trashed.trashed_at)
+    return found
+
+
+def _find_by_inode(
+    vanished: Mapping[Path, StoredSignature], put: Iterable[tuple[Path, float]]
+) -> dict[Path, TrashedFile]:
+    """Which of these files are, or lie beneath, what was `put` into a trash (and when), whatever they are called there.
+
+    A file with several names (hard links) does not count: who throws one of them away has not thrown the photo away.
+    Of names that are gone by now, the change time tells: had one been removed after the other was put into the trash,
+    it would be later.
+    """
+    names = Counter(map(_identity, vanished.values()))
+    wanted = {identity: path for path, signature in vanished.items() if names[identity := _identity(signature)] == 1}
+    found: dict[Path, TrashedFile] = {}
+    for file, status, at in _regular_files(put):
+        path = wanted.get(_identity(signature_of(status)))
+        if path is not None and status.st_nlink == 1 and status.st_ctime <= at + _NOTED_WITHIN_S:
             found[path] = TrashedFile(path, datetime.fromtimestamp(status.st_ctime, UTC), file)
     return found
 
 
-def _regular_files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
-    """The regular files in and beneath `folders`, up to `_MAX_LOOKED_AT` of them."""
-    waiting = list(folders)
-    left = _MAX_LOOKED_AT
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    elif entry.is_file(follow_symlinks=False):
-                        yield Path(entry.path), entry.stat(follow_symlinks=False)
-                        left -= 1
-                        if left == 0:
-                            return
-        except OSError:
-            continue
+def _identity(signature: StoredSignature) -> tuple[int, int, int]:
+    """What stays the same when a file is moved."""
+    size, mtime_ns, _, inode = signature
+    return size, mtime_ns, inode
+
+
+def _regular_files(put: Iterable[tuple[Path, float]]) -> Iterator[tuple[Path, os.stat_result, float]]:
+    """The regular files that are, or lie beneath, what was put there; up to `_MAX_LOOKED_AT`, folders counted."""
+    waiting = list(put)
+    for _ in range(_MAX_LOOKED_AT):
+        if not waiting:
+            return
+        path, at = waiting.pop()
+        status = _status(path)
+        if status and stat.S_ISDIR(status.st_mode):
+            waiting += [(below, at) for below in _entries(path)]
+        elif status and stat.S_ISREG(status.st_mode):
+            yield path, status, at
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _device(path: Path) -> int | None:
+    try:
+        return path.stat().st_dev
+    except OSError:
+        return None
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -99,7 +99,7 @@ def exclusions_of(session: Session, library: LibraryConfig) -> Exclusions:
 
 def scan_library(session: Session, library: LibraryConfig, *, quiet_s: float = 0.0) -> LibraryScan:
     """Walk a whole library. Files that changed less than `quiet_s` seconds ago are left for later."""
-    started = time.monotonic()
+    started, began_at = time.monotonic(), time.time()
     exclude = exclusions_of(session, library)
     offline = check_root(session, library, exclude)
     if offline is not None:
@@ -113,7 +113,7 @@ def scan_library(session: Session, library: LibraryConfig, *, quiet_s: float = 0
         problems.replace_step(session.catalog, "walk", library.name, unreadable)
     result = _take_over(session, library, difference, quiet_s, started)
     session.reporter.progress(Progress("scan", result.files, result.files, library.name))
-    libraries.set_scanned(session.catalog, library.name, time.time())
+    libraries.set_scanned(session.catalog, library.name, began_at)  # what happens meanwhile, it may miss
     return result
 
 
@@ -326,6 +326,12 @@ def _read(
 
 def _trashed(session: Session, library: LibraryConfig, gone: Mapping[str, StoredSignature]) -> dict[str, str]:
     """content key → original path of gone photos that lie in the desktop's trash now."""
-    in_trash = DesktopTrash([library.root]).find_trashed({Path(path): one for path, one in gone.items()})
+    if not gone:
+        return {}
+    known = libraries.get(session.catalog, library.name)
+    since = (known and known.scanned_at) or 0.0
+    in_trash = DesktopTrash([library.root]).find_trashed(
+        {Path(path): one for path, one in gone.items()}, since=since if _keeps_inodes(library) else None
+    )
     keys = files.content_keys_at(session.catalog, [str(path) for path in in_trash])
     return {key: path for path, key in keys.items()}
