@@ -109,7 +109,8 @@ def test_a_manager_that_does_not_read_keeps_nobody_waiting(
     assert heard(manager) == "full"
 
 
-def test_what_matters_waits_for_a_manager_that_is_busy(manager: socket.socket) -> None:
+def test_what_matters_waits_for_a_manager_that_is_busy(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keeprate.service.notify.PATIENCE_S", PATIENCE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, contextlib.suppress(BlockingIOError):
         other.setblocking(False)
         while True:

@@ -50,6 +50,11 @@ class Notifier:
         if self.watchdog_s is not None:
             self._send("WATCHDOG=1")
 
+    def watch_every(self, seconds: float) -> None:
+        """From now on it is enough to call `watchdog` so often; `watchdog_s` is what the unit asks for."""
+        if self.watchdog_s is not None:
+            self._send(f"WATCHDOG_USEC={round(seconds * 1e6)}", PATIENCE_S)
+
     def stopping(self) -> None:
         self._send("STOPPING=1", PATIENCE_S)
 

@@ -1,10 +1,13 @@
 """The daemon while the disk of the catalog has no room even to open it: it answers, says so, and waits.
 
+Settings that make no sense meanwhile are waited for as well: a daemon that is up does not end for them.
+
 To end would be no help: a service manager would start it a few times and then leave it, also once there is room.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,7 +15,7 @@ from typing import NoReturn
 
 from keeprate import __version__
 from keeprate.config.models import Config
-from keeprate.errors import DiskFullError
+from keeprate.errors import DiskFullError, KeeprateError
 from keeprate.service.control import JOB_TITLES, JobStatus, Live
 from keeprate.service.events import Events
 
@@ -21,16 +24,15 @@ LOOK_AGAIN_S = 5.0
 
 
 class Standstill:
-    """Satisfies `control.Control`; nothing can be asked of it but to stop."""
+    """Satisfies `control.Control`; nothing can be asked of it but to look again, and to stop."""
 
     def __init__(self, config: Config, error: DiskFullError) -> None:
         self._config = config
-        self._error = error
+        self._error: KeeprateError = error
         self._events = Events()
         self._began_at = time.time()
         self._woken = threading.Event()
         self._stopping = False
-        self.sentence = f"{error.what} Make room: keeprate waits for it, and goes on by itself."
 
     @property
     def events(self) -> Events:
@@ -43,6 +45,24 @@ class Standstill:
     @property
     def damage(self) -> str:
         return ""  # it was never opened
+
+    @property
+    def sentence(self) -> str:
+        advice = "Make room" if isinstance(self._error, DiskFullError) else self._error.advice.rstrip(".:")
+        return f"{self._error.what} {advice}: keeprate waits for it, and goes on by itself."
+
+    def goes_on(self, error: KeeprateError) -> bool:
+        """Because of `error` now; whether that is another one than before."""
+        before, self._error = self._error, error
+        return str(before) != str(error)
+
+    def tell(self) -> None:
+        """Say what is the matter."""
+        if isinstance(self._error, DiskFullError):
+            self._events.tell("disk.full", self.sentence, level=logging.ERROR)
+        else:
+            path = None if self._error.path is None else str(self._error.path)
+            self._events.tell("daemon.config_rejected", self.sentence, level=logging.ERROR, path=path)
 
     def live(self) -> Live:
         jobs = tuple(JobStatus(name, title, "waiting", self._error.what) for name, title in JOB_TITLES.items())
