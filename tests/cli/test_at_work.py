@@ -250,5 +250,7 @@ def test_a_changed_model_or_config_is_told(library: Path, tmp_path: Path) -> Non
         assert there.control.asked[-1] == ("reload",)
         keeprate("config", "reload")
         assert there.control.asked[1:] == [("reload",), ("reload",)]
+        assert "`keeprate config reload`" in keeprate("config", "check")
     assert "`keeprate sync` does the rest." in keeprate("model", "activate", "builtin")
     assert run("config", "reload").code == 3
+    assert "config reload" not in keeprate("config", "check"), "nobody is there to read it"

@@ -49,6 +49,25 @@ def test_folders_that_could_not_be_watched_are_watched_in_the_end(
         engine.close()
 
 
+def test_settings_that_make_no_sense_are_said_until_better_ones_are_read(session: Session) -> None:
+    file = session.home.config_file
+    good = file.read_text()
+    engine = Engine(session)
+    engine.start()
+    try:
+        for bad, correct in (("[watchnig]\n", "Correct it, "), ("[watching\n", "Correct that line. ")):
+            file.write_text(bad)
+            engine._reload()
+            (sentence,) = engine.live().attention
+            assert correct in sentence
+            assert sentence.endswith(" After that, run `keeprate config reload`.")
+        file.write_text(good)
+        engine._reload()
+        assert engine.live().attention == ()
+    finally:
+        engine.close()
+
+
 def test_a_clock_that_leaps_meanwhile_does_not_keep_them_from_it(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

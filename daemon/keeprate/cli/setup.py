@@ -130,6 +130,7 @@ def check() -> None:
     """Check the settings; says what is wrong, or that all is well."""
     from keeprate.config.workspace import config_of
     from keeprate.paths import locate_home
+    from keeprate.steps.lock import lock_holder
     from keeprate.steps.marks.managers import check_marks
 
     home = locate_home()
@@ -146,6 +147,8 @@ def check() -> None:
     for library in config.library:
         if not library.root.is_dir():
             say(f"  {library.name}: {library.root} is not there now; it counts as offline.")
+    if lock_holder(home.daemon_lock_file) is not None:
+        say("`keeprate config reload` has the running daemon read it.")
 
 
 @config_app.command("reload")

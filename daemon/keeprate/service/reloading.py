@@ -23,7 +23,8 @@ def read_again(session: Session, events: Events, board: Board) -> Session | None
         after.libraries()  # a daemon without a library has nothing to do
         check_marks(after.config)
     except KeeprateError as error:
-        sentence = f"The settings that were in force stay so: {error.what} {error.advice}".strip()
+        said = f"{error.what} {error.advice}".strip()
+        sentence = f"The settings that were in force stay so: {said} After that, run `keeprate config reload`."
         if board.attention(CONFIG, sentence):
             path = None if error.path is None else str(error.path)
             events.tell("daemon.config_rejected", sentence, level=logging.ERROR, path=path)
