@@ -267,7 +267,11 @@ def test_learning_that_is_asked_for_knows_what_was_moved_during_a_pause(library:
         settle()
         keeprate("pause")
         sort_all(library)
-        assert "keep: It is the first version" in keeprate("retrain", "--wait")
+        told = keeprate("retrain", "--wait")
+        assert "keep: version 1, learned from " in told
+        assert "log loss" not in told, "the figures are in the history"
+        assert "keep: version 1, learned from " in job("retrain").last_outcome
+        assert "log loss" in keeprate("heads", "history", "keep")
 
 
 def test_sighup_brings_a_new_library_and_a_mistake_changes_nothing(library: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_a_better_head_is_promoted() -> None:
     assert decision.difference < 0
     assert decision.interval.low < decision.difference < decision.interval.high < 0
     assert decision.reason.startswith("It predicts better than the version in use (log loss -0.")
+    assert decision.because == "it is better on photos that it has not seen"
 
 
 @pytest.mark.parametrize("more_labels", [False, True])
@@ -44,6 +45,7 @@ def test_a_worse_head_is_not(more_labels: bool) -> None:
     assert not decision.promote
     assert decision.interval.low > 0
     assert decision.reason.startswith("It most likely predicts worse than the version in use (log loss +0.")
+    assert decision.because == ""
 
 
 def test_a_head_worse_within_the_noise_is_not_promoted_either() -> None:
@@ -59,6 +61,7 @@ def test_unless_it_learned_from_more_labels() -> None:
     assert decision.difference > 0
     assert decision.promote
     assert "learned from more labels" in decision.reason
+    assert decision.because == "it learned from more, and is about as good on photos that it has not seen"
 
 
 def test_a_head_better_within_the_noise_is_promoted() -> None:
@@ -66,6 +69,7 @@ def test_a_head_better_within_the_noise_is_promoted() -> None:
     assert decision.interval.high > 0 > decision.difference
     assert decision.promote
     assert "no worse" in decision.reason
+    assert decision.because == "it is no worse on photos that it has not seen"
 
 
 def test_the_same_head_is_no_worse() -> None:
@@ -104,6 +108,7 @@ def test_a_first_head_that_beats_the_base_rate_is_promoted() -> None:
     decision = first(0.5, 100)
     assert decision.promote
     assert decision.reason.startswith("It is the first version, and it predicts better than the base rate")
+    assert decision.because == "it is better than chance on photos that it has not seen"
 
 
 def test_a_first_head_without_a_clue_is_not() -> None:
@@ -118,6 +123,7 @@ def test_a_first_head_too_sure_of_itself_but_in_good_order_is_promoted() -> None
     assert decision.difference > 0
     assert decision.promote
     assert "orders photos better than chance" in decision.reason
+    assert decision.because == "it orders photos that it has not seen better than chance"
 
 
 def test_the_base_rate_itself_is_not_promoted() -> None:

@@ -174,7 +174,7 @@ def test_the_head_for_other_programs_is_kept_and_cleaned_with_its_version(sorted
 
 @pytest.mark.parametrize("wish", [{"prior": 0.1}, {"keepers_lost": 0.05}, {"threshold": 0.7}])
 def test_what_was_asked_by_hand_stands_until_a_label_changes(sorted_photos: Session, wish: dict[str, Any]) -> None:
-    train(sorted_photos, TrainTask("keep", **wish))
+    assert train(sorted_photos, TrainTask("keep", **wish)).because
     threshold = _head(sorted_photos).threshold
     assert not train(sorted_photos, TrainTask("keep")).trained
     assert _head(sorted_photos).threshold == threshold
@@ -207,6 +207,7 @@ def test_a_head_whose_file_is_damaged_is_replaced(sorted_photos: Session) -> Non
     again = train(sorted_photos, TrainTask("keep"))
     assert again.promoted
     assert "cannot be read, so that it is replaced" in again.reason
+    assert again.because == "the file of the version before it cannot be read"
     assert score(sorted_photos).scored == 420
     assert problems.latest(sorted_photos.catalog) == []
 

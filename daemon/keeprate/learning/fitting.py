@@ -371,6 +371,7 @@ def _train_blindly(
         f"{reason}; the version in use stays." if comparable else f"It is the first version. {reason}.",
         0.0,
         Interval(0.0, 0.0),
+        "" if comparable else "it is a first attempt, and how good it is nobody can know yet",
     )
     return TrainingResult(
         head=head(default, tempered=True),

@@ -24,6 +24,7 @@ from keeprate.learning.metrics import (
 Probabilities = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
+UNSEEN: Final = "on photos that it has not seen"
 ROUNDING: Final = 1e-4
 """Losses that differ by less are equal: the same recipe fitted from another starting point differs by so much."""
 LIKELY: Final = 0.9
@@ -37,7 +38,7 @@ for more would refuse one good head in four (docs/decisions/0010-gate.md)."""
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to promote, and the sentence that `runs` and `keeprate status` show."""
+    """Whether to promote, and the sentences that `keeprate heads history` and `keeprate status` show."""
 
     promote: bool
     reason: str
@@ -45,6 +46,8 @@ class Decision:
     """Log loss of the candidate minus that of what it was compared with, nats a photo: negative is better."""
     interval: Interval
     """95 % of that difference, resampling groups."""
+    because: str = ""
+    """Why it is promoted, in a few words without figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +88,13 @@ def decide_first(
     if _believed(base, bucket_indices):
         verb = "predicts" if base.interval.high < 0 else "seems to predict"
         reason = f"{circumstance}, and it {verb} better than the base rate ({base})."
-        return Decision(True, reason, base.mean, base.interval)
+        better = "is" if base.interval.high < 0 else "seems"
+        return Decision(True, reason, base.mean, base.interval, f"it {better} better than chance {UNSEEN}")
     if lowest_auc > 0.5:
         reason = f"{circumstance}, and it orders photos better than chance (ROC AUC at least {lowest_auc:.2f})."
-        return Decision(True, reason, base.mean, base.interval)
+        return Decision(
+            True, reason, base.mean, base.interval, "it orders photos that it has not seen better than chance"
+        )
     perhaps = "perhaps " if base.mean < -ROUNDING else ""
     if in_use is not None:
         other = _difference(photo_losses(candidate, bucket_indices) - photo_losses(in_use, bucket_indices), resampled)
@@ -98,7 +104,7 @@ def decide_first(
                 f"{circumstance}, and the labels that stand contradict it: the new one predicts them better ({other}), "
                 f"though {perhaps}no better than the base rate ({base})."
             )
-            return Decision(True, reason, other.mean, other.interval)
+            return Decision(True, reason, other.mean, other.interval, "it agrees better with what you say now")
     reason = (
         f"It {perhaps}predicts no better than the base rate ({base}): what tells the buckets apart cannot be seen yet."
     )
@@ -127,6 +133,7 @@ def decide(
     of_candidate, of_incumbent = (resampled_auc(one, bucket_indices, resampled) for one in (candidate, incumbent))
     orders = percentile_interval(of_candidate - of_incumbent)
     worse = against.mean > ROUNDING
+    because = ""
     surely_better = against.mean < -ROUNDING and against.interval.high < 0
     if worse and against.more >= LIKELY:
         promote, reason = False, f"It most likely predicts worse than the version in use ({against})."
@@ -138,16 +145,18 @@ def decide(
         reason = f"It is perhaps worse than the version in use ({against}), and learned from no more labels."
     elif worse:
         promote, reason = True, f"It learned from more labels and is as good within the noise ({against})."
+        because = f"it learned from more, and is about as good {UNSEEN}"
     else:
         comparison = "better" if surely_better else "no worse"
         promote, reason = True, f"It predicts {comparison} than the version in use ({against})."
+        because = f"it is {comparison} {UNSEEN}"
     base = _against_base_rate(candidate if promote else incumbent, bucket_indices, resampled)
     lowest_auc = percentile_interval(of_candidate if promote else of_incumbent).low
     if not _believed(base, bucket_indices) and lowest_auc <= 0.5:
         subject = "But it" if promote else "That one"
         perhaps = "perhaps " if base.mean < -ROUNDING else ""
         reason += f" {subject} {perhaps}predicts no better than the base rate now ({base})."
-    return Decision(promote, reason, against.mean, against.interval)
+    return Decision(promote, reason, against.mean, against.interval, because)
 
 
 def _difference(gains: Probabilities, resampled: Resamples) -> _Difference:

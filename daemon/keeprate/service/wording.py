@@ -7,6 +7,7 @@ from datetime import datetime
 
 from keeprate.service.control import JOB_TITLES
 from keeprate.steps.session import Progress
+from keeprate.steps.tasks import TrainOutcome
 
 _DOING = {
     "embed": "Embedding",
@@ -67,3 +68,16 @@ def for_a_while(seconds: float) -> str:
 
 def photos(count: int) -> str:
     return f"{count:,} photo" if count == 1 else f"{count:,} photos"
+
+
+def learned_sentence(outcome: TrainOutcome, in_use: int | None) -> str:
+    """What came of training a head, of which the version `in_use` is in use now."""
+    if not outcome.trained:
+        return f"{outcome.head}: {outcome.reason}"
+    learned_from = photos(sum(outcome.labels.values()))
+    if outcome.promoted:
+        made = f"version {outcome.version}, learned from {learned_from}"
+        return f"{outcome.head}: {made}, is in use: {outcome.because}."
+    if in_use is None:
+        return f"{outcome.head}: {learned_from} were not enough to learn what tells them apart."
+    return f"{outcome.head}: nothing better was learned from {learned_from}; version {in_use} stays in use."

@@ -65,6 +65,8 @@ class TrainOutcome:
     """What was compared, best first (`learning.fitting.CandidateResult`)."""
     details: dict[str, Any] | None = None
     """Groups, prior, threshold, checkpoint: `steps.heads.training_details.TrainingDetails`."""
+    because: str = ""
+    """Why it was promoted, in a few words without figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from keeprate.catalog import models
+from keeprate.catalog import heads, models
 from keeprate.service.jobs.job import NOTHING, Desk, Done, Job, Later
-from keeprate.service.wording import photos
+from keeprate.service.wording import learned_sentence, photos
 from keeprate.steps.heads.retraining import due_heads, label_changes, next_training_at
 from keeprate.steps.heads.scoring import score
 from keeprate.steps.heads.training_run import train_heads
@@ -53,7 +53,7 @@ class Retrain(Job):
                 self._tell(outcome)
         if not outcomes:
             return Done(NOTHING.sentence, did_something=False, cut=desk.cut())
-        sentence = " ".join(f"{one.head}: {one.reason}" for one in outcomes)
+        sentence = " ".join(map(self._in_short, outcomes))
         return Done(sentence, did_something=any(one.trained for one in outcomes), cut=desk.cut())
 
     def _due(self) -> list[str]:
@@ -65,7 +65,7 @@ class Retrain(Job):
         return label_changes(session, head).latest_at, models.active(session.catalog).fingerprint
 
     def _tell(self, outcome: TrainOutcome) -> None:
-        sentence = f"{outcome.head}: {outcome.reason}"
+        sentence = self._in_short(outcome)
         if not outcome.trained:
             logging.getLogger("keeprate").info("%s", sentence)
             return
@@ -73,6 +73,11 @@ class Retrain(Job):
             "head.promoted" if outcome.promoted else "head.kept", sentence,
             head=outcome.head, version=outcome.version, labels=sum(outcome.labels.values()),
         )  # fmt: skip
+
+    def _in_short(self, outcome: TrainOutcome) -> str:
+        """Without figures; the measured reason stands in the head's history."""
+        in_use = heads.in_use(self._desk.session.catalog, outcome.head)
+        return learned_sentence(outcome, None if in_use is None else in_use.version)
 
 
 class Score(Job):

@@ -119,6 +119,7 @@ def train(session: Session, task: TrainTask) -> TrainOutcome:
         seconds=seconds,
         candidates=tuple(version.candidates),
         details=details.to_values(),
+        because=result.decision.because or ("you asked for it" if by_hand else ""),
     )
 
 
@@ -201,7 +202,8 @@ def _moved(head: Head, prior: PriorUsed) -> Head:
 def _in_place_of_damaged(decision: Decision) -> Decision:
     """Any head is better than one whose file cannot be read."""
     reason = f"The file of the version in use cannot be read, so that it is replaced. {decision.reason}"
-    return replace(decision, promote=True, reason=reason)
+    because = "the file of the version before it cannot be read"
+    return replace(decision, promote=True, reason=reason, because=because)
 
 
 def _untrained(task: TrainTask, reason: str) -> TrainOutcome:
