@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -26,3 +27,18 @@ def test_without_a_daemon_nothing_is_done_when_there_is_work(capsys: pytest.Capt
     assert "when there is work" not in out
     assert out.count("when a daemon runs") == len(JOB_TITLES)
     assert "paused until resumed" in out
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_a_job_that_waits_says_when_and_why_in_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, brief: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    at = datetime(2199, 3, 4, 18, 40).timestamp()
+    waiting = replace(idle_jobs()[0], state="waiting", why="Other programs need the processor.", next_at=at)
+    show_jobs([waiting], brief=brief)
+    assert " ".join(capsys.readouterr().out.split()).endswith("2199-03-04 18:40: Other programs need the processor.")
+    show_jobs([replace(waiting, why="It is tried again at 2199-03-04 18:40.")], brief=brief)
+    assert capsys.readouterr().out.count("18:40") == 1
+    show_jobs([replace(waiting, next_at=None)], brief=brief)
+    assert "2199" not in capsys.readouterr().out

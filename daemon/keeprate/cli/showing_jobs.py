@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_jobs(jobs: Sequence[JobStatus], *, brief: bool, running: bool = True) -> None:
-    """Print them; `brief`: a line each; `running`: whether there is a daemon that does them."""
+    """Print them; `brief`: what came of each is cut to a line; `running`: whether there is a daemon that does them."""
     from rich.table import Column, Table
 
     now = time.time()
@@ -22,7 +22,7 @@ def show_jobs(jobs: Sequence[JobStatus], *, brief: bool, running: bool = True) -
         Column("Job", no_wrap=True),
         Column("Last", no_wrap=True),
         Column("What came of it", no_wrap=brief, overflow="ellipsis" if brief else "fold", ratio=3),
-        Column("Next", no_wrap=brief, overflow="ellipsis" if brief else "fold", ratio=2),
+        Column("Next", overflow="fold", ratio=2),
         box=None, header_style="bold", pad_edge=False, expand=True,
     )  # fmt: skip
     for one in jobs:
@@ -48,7 +48,8 @@ def _next(job: JobStatus, now: float) -> str:
         case "running":
             return f"runs: {job.why}"
         case _:
-            return job.why
+            at = _moment(job.next_at, now)
+            return job.why if not at or at in job.why else f"{at}: {job.why}"
 
 
 def _moment(at: float | None, now: float) -> str:
