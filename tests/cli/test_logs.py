@@ -138,6 +138,7 @@ def test_the_file_is_turned_over_and_read_as_one(tmp_path: Path, monkeypatch: py
     assert (home.log_file.with_name("keeprate.log.1")).is_file()
     told = [json.loads(line)["data"]["count"] for line in keeprate("logs", "-n", "40", "--json").splitlines()]
     assert told == list(range(20, 60)), "over more than one file"
+    assert keeprate("service", "logs", "-n", "2", "--json") == keeprate("logs", "-n", "2", "--json")
     assert [line.split("number ")[1].split()[0] for line in keeprate("logs", "-n", "2").splitlines()] == ["58", "59"]
     assert len(keeprate("logs", "--since", "1h").splitlines()) > 40
     assert keeprate("logs", "--since", "2100-01-01") == ""

@@ -86,6 +86,12 @@ def test_no_library_yet() -> None:
 def test_a_broken_config(library: Path, home: Path) -> None:
     config = home / "keeprate" / "config.toml"
     text = config.read_text()
+    assert answer("config", "path") == {"path": str(config)}
+    sound = {"path": str(config), "exists": True, "heads": ["keep"], "libraries": ["Photos"], "offline": []}
+    assert answer("config", "check") == sound
+    library.rename(library.with_name("elsewhere"))
+    assert answer("config", "check") == {**sound, "offline": ["Photos"]}
+    library.with_name("elsewhere").rename(library)
     config.write_text(text + "\n[trainig]\n")
     fails("status", code=2, saying="trainig is not a setting (did you mean 'training'?)")
     config.write_text(text.replace("view_folder", "veiw_folder"))

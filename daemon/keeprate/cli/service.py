@@ -93,12 +93,13 @@ def status(as_json: JsonOption = False) -> None:
 def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="So many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is said from now on.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts, one object a line.")] = False,
 ) -> None:
     """What the service has said; `keeprate logs` has more options."""
     from keeprate.cli.logs import show_logs
     from keeprate.paths import locate_home
 
-    show_logs(locate_home(), follow=follow, count=lines, since=None, as_json=False)
+    show_logs(locate_home(), follow=follow, count=lines, since=None, as_json=as_json)
 
 
 def _control(verb: str, *, dry_run: bool) -> None:

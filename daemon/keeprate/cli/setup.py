@@ -126,7 +126,7 @@ def _make_folder(path: Path) -> None:
 
 
 @config_app.command("check")
-def check() -> None:
+def check(as_json: JsonOption = False) -> None:
     """Check the settings; says what is wrong, or that all is well."""
     from keeprate.config.workspace import config_of
     from keeprate.paths import locate_home
@@ -136,6 +136,13 @@ def check() -> None:
     home = locate_home()
     config = config_of(home)
     check_marks(config)
+    if as_json:
+        offline = [library.name for library in config.library if not library.root.is_dir()]
+        print_json({
+            "path": str(home.config_file), "exists": home.config_file.exists(), "heads": list(config.heads()),
+            "libraries": [library.name for library in config.library], "offline": offline,
+        })  # fmt: skip
+        return
     if home.workspace is not None:
         say(f"The workspace {home.workspace} is fine: {len(config.heads())} heads.")
         return
@@ -182,8 +189,12 @@ def show(as_json: JsonOption = False) -> None:
 
 
 @config_app.command("path")
-def path() -> None:
+def path(as_json: JsonOption = False) -> None:
     """Print where the config file is."""
     from keeprate.paths import locate_home
 
-    say(str(locate_home().config_file))
+    file = str(locate_home().config_file)
+    if as_json:
+        print_json({"path": file})
+    else:
+        say(file)
