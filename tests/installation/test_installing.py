@@ -5,16 +5,41 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from pathlib import Path
 
 import pytest
 
+from keeprate.config.edit import add_library
 from keeprate.errors import UsageError
 from keeprate.installation import installing, systemd
 from keeprate.installation.state import service_state
-from keeprate.installation.tools import NOT_FOUND, ServiceUnavailableError, Tools
+from keeprate.installation.tools import NOT_FOUND, ServiceFailedError, ServiceUnavailableError, Tools
 from keeprate.paths import locate_home
 from support.commands import run
+
+SYSTEMCTL = """#!{python}
+import pathlib, sys
+match sys.argv[2:]:
+    case ["show", "--property=Version", "--value"]:
+        print("252")
+    case ["show", unit, _] if unit.endswith(".service"):
+        print(pathlib.Path(__file__).with_name("shown").read_text())
+    case ["start" | "restart", _]:
+        sys.exit(1)
+"""
+"""The service never starts."""
+
+
+@pytest.fixture
+def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a stand-in for systemctl says of the service; of everything else it says nothing."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "systemctl").write_text(SYSTEMCTL.format(python=sys.executable))
+    (folder / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder / "shown"
 
 
 def test_without_a_service_manager_it_says_why(home: Path) -> None:
@@ -87,6 +112,34 @@ def test_a_unit_left_without_systemd_is_still_looked_at(home: Path) -> None:
     with pytest.raises(ServiceUnavailableError):
         installing.uninstall(locate_home())
     assert unit.path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="systemd is Linux's")
+def test_a_crashed_service_is_started_again_by_systemd(shown: Path) -> None:
+    unit = installing.install(locate_home(), tray=False, dry_run=True).files[0]
+    unit.path.parent.mkdir(parents=True)
+    unit.path.write_text(unit.text)
+    ended = "Result=signal\nExecMainStatus=9\nUnitFileState=enabled\n"
+    shown.write_text(f"ActiveState=activating\n{ended}")
+    (problem,) = (one for one in service_state(locate_home()).problems if "does not run" in one)
+    assert problem == "The service does not run now (ended by signal 9). It is started again within seconds."
+    shown.write_text(f"ActiveState=failed\n{ended}")
+    (problem,) = (one for one in service_state(locate_home()).problems if "does not run" in one)
+    assert problem.endswith("`keeprate service start` tries again.")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="systemd is Linux's")
+def test_a_service_without_a_library_is_installed_all_the_same(shown: Path, tmp_path: Path) -> None:
+    shown.write_text("ActiveState=failed\nResult=exit-code\nExecMainStatus=2\nUnitFileState=enabled\n")
+    with pytest.raises(ServiceFailedError) as failed:
+        installing.install(locate_home(), tray=False)
+    assert str(failed.value).startswith("The service did not start (exit code 2). It is installed, ")
+    assert failed.value.advice.startswith("`keeprate init FOLDER` makes the first one")
+    add_library(locate_home().config_file, {"name": "camera", "root": str(tmp_path)})
+    with pytest.raises(ServiceFailedError, match="It is installed") as failed:
+        installing.install(locate_home(), tray=False)
+    assert "`keeprate config check`" in failed.value.advice
+    assert "There is no library yet." not in str(failed.value)
 
 
 def test_a_tool_that_is_missing_or_slow_is_no_crash() -> None:

@@ -6,11 +6,13 @@ Everything here is safe to do twice. On a dry run nothing is written and nothing
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from keeprate.errors import UsageError
+from keeprate.config.workspace import config_of
+from keeprate.errors import KeeprateError, UsageError
 from keeprate.installation.manager import ServiceManager
 from keeprate.installation.own_files import OwnFile, look, remove, write
 from keeprate.installation.program import this_program, tray_installed
@@ -75,8 +77,13 @@ def install(home: Home, *, tray: bool | None = None, dry_run: bool = False) -> R
     else:
         said.append(remove(manager.tray_entry(program)))
     ran_before = manager.facts().runs
-    manager.take_up(changed=bool(changed))
-    said.append(_how_it_runs(manager, ran_before=ran_before, changed=bool(changed)))
+    try:
+        manager.take_up(changed=bool(changed))
+        said.append(_how_it_runs(manager, ran_before=ran_before, changed=bool(changed)))
+    except ServiceFailedError as error:
+        if manager.facts().enabled:
+            raise _though_installed(home, error) from error
+        raise
     told = tuple(filter(None, said))
     return Report(told, _hints(manager, program.passing), tuple(planned), tuple(tools.commands))
 
@@ -185,6 +192,16 @@ def _how_it_runs(manager: ServiceManager, *, ran_before: bool, changed: bool) ->
         )
     text = f" {facts.status_text}" if facts.status_text else ""
     return f"The service {state} ({manager.unit}).{text}"
+
+
+def _though_installed(home: Home, error: ServiceFailedError) -> ServiceFailedError:
+    """`error`, with what was done all the same."""
+    what, advice = f"{error.what} It is installed, and is started at every login.", error.advice
+    with suppress(KeeprateError):
+        if home.workspace is None and not config_of(home).library:
+            what += " There is no library yet."
+            advice = "`keeprate init FOLDER` makes the first one; then `keeprate service start`."
+    return ServiceFailedError(what, advice=advice)
 
 
 def _obstacles(manager: ServiceManager) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ ServiceKind = Literal["systemd", "launchd", "none"]
 
 
 _AFTER = {
-    2: "The config makes no sense, or there is no library yet: `keeprate config check` says more.",
+    2: "The config makes no sense (`keeprate config check` tells), or there is no library (`keeprate init FOLDER`).",
     65: "The catalog is damaged, or was written by a newer keeprate: `keeprate status` says which, and what to do.",
 }
 """What `keeprate run` ended with (`service.daemon`) where it has to wait for its user → what to do."""

@@ -148,7 +148,9 @@ def _problems(
     if found.kind == "missing":
         return list(facts.complaints)
     said = [*_problems_of_file(manager, found, started, program), *facts.complaints]
-    if facts.active == "failed" or (facts.active == "activating" and facts.last_exit):
+    if facts.active == "activating" and facts.last_exit:  # systemd waits for RestartSec
+        said.append(f"The service does not run now ({facts.last_exit}). It is started again within seconds.")
+    elif facts.active == "failed":
         then = "`keeprate service logs` shows what it said; `keeprate service start` tries again."
         if facts.what_to_do:
             then = f"{facts.what_to_do} Then `keeprate service start`."
