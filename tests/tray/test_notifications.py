@@ -14,13 +14,14 @@ class Clock:
         return self.now
 
 
-def event(name: str, **data: str) -> Event:
+def event(name: str, **data: str | int) -> Event:
     return Event(1, name, 0.0, "Something happened.", dict(data))
 
 
 def test_what_matters_is_told_and_nothing_else() -> None:
     one = Notifications(Clock())
-    assert one.title(event("head.promoted", head="keep")) == "A better head is in use"
+    assert one.title(event("head.promoted", head="keep", version=2)) == "A better head is in use"
+    assert one.title(event("head.promoted", head="sharp", version=1)) == "A head has learned for the first time"
     assert one.title(event("library.offline", library="camera")) == "A folder is offline"
     assert one.title(event("job.finished", job="embed")) is None
 

@@ -17,6 +17,8 @@ TITLES = {
     "disk.full": "A disk is full",
 }
 """Events that are told, and the headline."""
+FIRST_HEAD = "A head has learned for the first time"
+"""Instead of "better", where there was none before."""
 SAME_AGAIN_S = 3600.0
 """The same thing of the same library or head is not told again within this time: a disk with a loose cable."""
 AT_MOST, WITHIN_S = 3, 600.0
@@ -35,6 +37,8 @@ class Notifications:
         title = TITLES.get(event.name)
         if title is None:
             return None
+        if event.name == "head.promoted" and event.data.get("version") == 1:
+            title = FIRST_HEAD
         now = self._now()
         subject = (event.name, str(event.data.get("library") or event.data.get("head") or event.data.get("path") or ""))
         last = self._told_at.get(subject)
