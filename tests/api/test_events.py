@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 
-import fastapi.routing
 import pytest
 
 from keeprate.api import server as server_module
+from keeprate.api import streaming
 from keeprate.api.client import DaemonClient, _UnixConnection
 from keeprate.service.events import KEPT
 from support.api import Serving, serving
@@ -119,8 +120,18 @@ def test_who_does_not_read_holds_nobody_up() -> None:
         assert told == sorted(told, key=lambda one: int(str(one)))
 
 
+def test_who_leaves_while_something_is_told_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as here:
+        for _ in range(5):
+            with stream(here):  # it does not read, so that it leaves in the middle of a sentence
+                for _ in range(5_000):
+                    here.control.events.tell("job.progress", "x" * 100, level=0)
+        wait_until(lambda: listeners(here) == 0)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 def test_a_silent_stream_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
+    monkeypatch.setattr(streaming, "KEEPALIVE_S", 0.05)
     with serving() as here, stream(here) as response:
         assert response.readline() == b"\n"
         assert response.readline() == b": ping\n"

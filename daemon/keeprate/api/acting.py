@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Request
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import StreamingResponse
 
 from keeprate.api.connections import came_over_unix
 from keeprate.api.context import Api
 from keeprate.api.looking import job_named
 from keeprate.api.models import LabelsAsked, PageAddress, PageAsked, PauseAsked, WayAsked
 from keeprate.api.problems import Answer, refuse
+from keeprate.api.streaming import MEDIA_TYPE, EventStream
 from keeprate.catalog.labels import LabelSource
 from keeprate.errors import CatalogDamagedError
 from keeprate.service.control import JobStatus, Live
@@ -22,6 +22,17 @@ router = APIRouter()
 
 BECAUSE = "It was asked for by hand."
 Rest = Annotated[PauseAsked | None, Body(description="Without it: until resumed.")]
+EVENT_SCHEMA: dict[str, Any] = {
+    "itemSchema": {
+        "type": "object",
+        "properties": {
+            "data": {"type": "string"},
+            "event": {"type": "string"},
+            "id": {"type": "string"},
+            "retry": {"type": "integer", "minimum": 0},
+        },
+    }
+}
 
 
 @router.post("/jobs/{name}/run", response_model=JobStatus, status_code=202)
@@ -109,10 +120,7 @@ async def page_code(api: Api, request: Request, asked: PageAsked) -> Answer:
     return Answer(PageAddress(url))
 
 
-@router.get("/events", response_class=EventSourceResponse)
-async def events(
-    api: Api, last_event_id: Annotated[str | None, Header(max_length=100)] = None
-) -> AsyncIterator[ServerSentEvent]:
+@router.get("/events", response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: EVENT_SCHEMA}}})
+async def events(api: Api, last_event_id: Annotated[str | None, Header(max_length=100)] = None) -> StreamingResponse:
     """What happens, as it happens (server-sent events). After a break, `Last-Event-ID` gives what was missed."""
-    async for event in api.streams.follow(last_event_id):
-        yield event
+    return EventStream(api.streams.follow(last_event_id))

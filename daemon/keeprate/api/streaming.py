@@ -5,15 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from fastapi.sse import ServerSentEvent
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from keeprate.api.problems import as_json
 from keeprate.service.events import LISTENER_HOLDS, Event, Events
 
+KEEPALIVE_S = 15.0
+"""A stream says something at least this often: whoever listens knows that it lives."""
+MEDIA_TYPE = "text/event-stream"
 _END = None
+
+
+class EventStream(StreamingResponse):
+    """An answer that goes on until either side ends it.
+
+    FastAPI's own (`EventSourceResponse`) fails with a page of tracebacks if the listener leaves while it is told
+    something.
+    """
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, content: AsyncGenerator[bytes]) -> None:
+        super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with contextlib.aclosing(self._content):  # at once, not when garbage is collected
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(slots=True)
@@ -25,7 +48,7 @@ class Streams:
     """Tells the ids of this run of the daemon from those of the last, which counted from 1 too."""
     _open: set[asyncio.Queue[Event | None]] = field(default_factory=set)
 
-    async def follow(self, last_event_id: str | None) -> AsyncIterator[ServerSentEvent]:
+    async def follow(self, last_event_id: str | None) -> AsyncGenerator[bytes]:
         """What happens from now on, and before that what was missed since `last_event_id` and is still kept."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -42,11 +65,20 @@ class Streams:
         self._open.add(waiting)
         try:
             with self.events.heard_by(hand_over, after=self._after(last_event_id)):
-                yield ServerSentEvent(comment="listening")
-                while (event := await waiting.get()) is not _END:
-                    yield ServerSentEvent(
-                        id=f"{self.run}-{event.id}", event=event.name, raw_data=as_json(event).decode("ascii")
+                yield format_sse_event(comment="listening")
+                while True:
+                    try:
+                        async with asyncio.timeout(KEEPALIVE_S):
+                            event = await waiting.get()
+                    except TimeoutError:
+                        yield KEEPALIVE_COMMENT
+                        continue
+                    if event is _END:
+                        break
+                    yield format_sse_event(
+                        id=f"{self.run}-{event.id}", event=event.name, data_str=as_json(event).decode("ascii")
                     )
+                    await asyncio.sleep(0)  # others have their turn, however much there is to tell
         finally:
             self._open.discard(waiting)
 
