@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from keeprate.config.models import JobsConfig
 from keeprate.service.conditions import (
     ASK_AGAIN,
     BUSY_SHARE,
+    Desktop,
     ProcessorUse,
     ThisMachine,
     ask_again_after,
@@ -219,30 +220,105 @@ def display() -> Iterator[str]:
             process.terminate()
 
 
-@pytest.mark.system
-@pytest.mark.parametrize("more", [(), (0,)], ids=["one window", "as some window managers say it"])
-def test_a_window_that_fills_the_screen(display: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def window_in_use(display: str, *more: int) -> Iterator[Callable[[], None]]:
+    """A window that does not fill the screen, until the function is called that comes."""
     pytest.importorskip("Xlib")
     from Xlib import X, Xatom  # type: ignore[import-untyped]
     from Xlib.display import Display  # type: ignore[import-untyped]
 
-    monkeypatch.setenv("DISPLAY", display)
-    machine = ThisMachine()
-    assert machine.screen_is_filled() is False, "no window is in use"
     with contextlib.closing(Display(display)) as x:
         root = x.screen().root
         window = root.create_window(0, 0, 100, 100, 0, x.screen().root_depth, X.InputOutput)
         root.change_property(x.get_atom("_NET_ACTIVE_WINDOW"), Xatom.WINDOW, 32, [window.id, *more])
         x.sync()
+
+        def fill() -> None:
+            states = [x.get_atom("_NET_WM_STATE_ABOVE"), x.get_atom("_NET_WM_STATE_FULLSCREEN")]
+            window.change_property(x.get_atom("_NET_WM_STATE"), Xatom.ATOM, 32, states)
+            x.sync()
+
+        yield fill
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("more", [(), (0,)], ids=["one window", "as some window managers say it"])
+def test_a_window_that_fills_the_screen(display: str, more: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    machine = ThisMachine()
+    assert machine.screen_is_filled() is False, "no window is in use"
+    with window_in_use(display, *more) as fill:
         assert machine.screen_is_filled() is False
-        states = [x.get_atom("_NET_WM_STATE_ABOVE"), x.get_atom("_NET_WM_STATE_FULLSCREEN")]
-        window.change_property(x.get_atom("_NET_WM_STATE"), Xatom.ATOM, 32, states)
-        x.sync()
+        fill()
         assert machine.screen_is_filled() is True
+
+
+@dataclass(frozen=True)
+class UserManager:
+    """What `systemctl --user show-environment` says, and how often it was asked."""
+
+    folder: Path
+
+    def says(self, text: str) -> None:
+        (self.folder / "said").write_text(text)
+
+    @property
+    def asked(self) -> list[str]:
+        file = self.folder / "asked"
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserManager:
+    """As for a service that was started before the desktop: it has no DISPLAY."""
+    (tmp_path / "run/systemd").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "said").touch()
+    program = tmp_path / "bin/systemctl"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ncat {tmp_path}/said\n')
+    program.chmod(0o755)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return UserManager(tmp_path)
+
+
+@pytest.mark.system
+def test_a_service_asks_systemd_for_the_display(display: str, manager: UserManager) -> None:
+    with window_in_use(display) as fill:
+        fill()
+        assert ThisMachine().screen_is_filled() is False, "nobody is logged in"
+        manager.says(f"LANG=C\nDISPLAY={display}\n")
+        assert ThisMachine().screen_is_filled() is True
+
+
+def test_systemd_is_asked_at_most_once_a_minute(manager: UserManager) -> None:
+    now = 100.0
+    desktop = Desktop(lambda: now)
+    assert desktop.variables() == {}
+    manager.says("LANG=C\nDISPLAY=:7\nXAUTHORITY=/run/user/1000/authority\n")
+    now += 59.0
+    assert desktop.variables() == {}
+    now += 2.0
+    assert desktop.variables() == {"DISPLAY": ":7", "XAUTHORITY": "/run/user/1000/authority"}
+    assert manager.asked == ["--user show-environment"] * 2
+
+
+def test_systemd_is_asked_only_where_it_may_know_more(manager: UserManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager.says("DISPLAY=:7\n")
+    monkeypatch.setenv("DISPLAY", ":8")
+    assert Desktop().variables() == {"DISPLAY": ":8"}
+    monkeypatch.delenv("DISPLAY")
+    (manager.folder / "run/systemd").rmdir()
+    assert Desktop().variables() == {}
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert Desktop().variables() == {}
+    assert manager.asked == []
 
 
 def test_without_a_display_no_screen_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     assert ThisMachine().screen_is_filled() is False
     monkeypatch.setenv("DISPLAY", ":9999")
     assert ThisMachine().screen_is_filled() is False

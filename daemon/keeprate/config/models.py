@@ -271,7 +271,8 @@ class JobsConfig(Section):
     on_battery: bool = Field(default=False, description="Do heavy work on battery too.")
     while_busy: bool = Field(
         default=False,
-        description="Do heavy work also while other programs need the processor or one fills the screen.",
+        description="Do heavy work also while other programs need the processor or one fills the screen. That one "
+        "fills the screen is known on X11 only, and where `xprop` is installed.",
     )
     patience: Duration = Field(
         default=parse_duration("15m"),

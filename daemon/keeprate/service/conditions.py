@@ -7,12 +7,14 @@ waits asks again after `ask_again_after`.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +31,7 @@ LOOK_S = 1.0
 """So long a look at the processor takes."""
 ASK_AGAIN = timedelta(minutes=1)
 _POWER_SUPPLIES = Path("/sys/class/power_supply")
-_XPROP_TIMEOUT_S = 2.0
+_ANSWER_S = 2.0
 
 
 class Machine(Protocol):
@@ -91,6 +93,9 @@ def share_of_others(earlier: ProcessorUse, later: ProcessorUse, *, cores: int) -
 class ThisMachine:
     """The machine that this process runs on."""
 
+    def __init__(self) -> None:
+        self._desktop = Desktop()
+
     def on_battery(self) -> bool:
         """Whether it runs on battery; False where that cannot be known."""
         if sys.platform != "linux":
@@ -100,11 +105,16 @@ class ThisMachine:
 
     def screen_is_filled(self) -> bool:
         """Known of X displays only; False elsewhere."""
-        if not os.environ.get("DISPLAY") or shutil.which("xprop") is None:
+        if shutil.which("xprop") is None:
             return False
-        said = _xprop("-root", "-notype", "_NET_ACTIVE_WINDOW")
+        desktop = self._desktop.variables()
+        if not desktop:
+            return False
+        said = _asked(desktop, "xprop", "-root", "-notype", "_NET_ACTIVE_WINDOW")
         window = next(iter(re.findall(r"0x[0-9a-f]+", said)), "0x0")  # some window managers name a second one
-        return window != "0x0" and "_NET_WM_STATE_FULLSCREEN" in _xprop("-id", window, "-notype", "_NET_WM_STATE")
+        return window != "0x0" and "_NET_WM_STATE_FULLSCREEN" in _asked(
+            desktop, "xprop", "-id", window, "-notype", "_NET_WM_STATE"
+        )
 
     def share_of_others(self) -> float:
         """Over the next second."""
@@ -137,11 +147,46 @@ def _content(file: Path) -> str:
         return ""
 
 
-def _xprop(*arguments: str) -> str:
+class Desktop:
+    """Where the X display is.
+
+    A service that is started at login is there before the desktop, which tells systemd of its display, but not what
+    already runs.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked_at = -math.inf
+        self._found: dict[str, str] = {}
+
+    def variables(self) -> dict[str, str]:
+        """What a program needs in its environment to find the display, besides ours; empty: there is none."""
+        own = os.environ.get("DISPLAY")
+        if own:
+            return {"DISPLAY": own}
+        if self._clock() - self._asked_at >= ASK_AGAIN.total_seconds():
+            self._asked_at = self._clock()
+            self._found = _told_to_systemd()
+        return self._found
+
+
+def _told_to_systemd() -> dict[str, str]:
+    """`DISPLAY`, and `XAUTHORITY` where it is needed; empty where the user has no systemd, or it knows no display."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if not runtime or not Path(runtime, "systemd").is_dir():
+        return {}
+    lines = _asked({}, "systemctl", "--user", "show-environment").splitlines()
+    said = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    return {name: said[name] for name in ("DISPLAY", "XAUTHORITY") if said.get(name)} if said.get("DISPLAY") else {}
+
+
+def _asked(variables: Mapping[str, str], *command: str) -> str:
+    """What a program says; nothing where it does not answer soon."""
     try:
         done = subprocess.run(
-            ["xprop", *arguments], capture_output=True, text=True, timeout=_XPROP_TIMEOUT_S, check=False
-        )
+            command, capture_output=True, text=True, errors="replace", timeout=_ANSWER_S, check=False,
+            env={**os.environ, **variables},
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout
