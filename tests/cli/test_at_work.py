@@ -171,15 +171,15 @@ def test_undo_keeps_the_daemon_from_writing_anew(library: Path) -> None:
     sort_some(library)
     keeprate("sync")
     write_photos(library, range(30, 32))
-    keeprate("sync")
+    assert "\n1 mark written.\n" in keeprate("sync")
     assert answer("status")["marks"]["standing"] > 0
     with serving() as there:
         planned = keeprate("undo", "--all", "--dry-run")
         assert ("pause", "write", None) not in there.control.asked
         done = keeprate("undo", "--all")
         assert ("pause", "write", None) in there.control.asked
-    assert planned.endswith("Our marks at 1 places would be taken back.\n"), "one view folder, written twice"
-    assert done.startswith("1 places restored to the byte")
+    assert planned.endswith("Our marks at 1 place would be taken back.\n"), "one view folder, written twice"
+    assert done.startswith("1 place restored to the byte")
     assert "A daemon writes no marks until `keeprate resume write`" in done
     assert answer("status")["marks"]["standing"] == 0
 

@@ -58,6 +58,7 @@ def test_a_broken_config_and_a_damaged_catalog_are_two_faults(library: Path, hom
     found = states()
     assert {name for name, state in found.items() if state == "error"} == {"config", "database"}
     assert found["memory"] == found["packages.required"] == "ok"
+    assert "inotify.watches" not in found, "nobody knows which folders"
     done = run("doctor", "--no-speed")
     assert "did you mean 'training'?" in done.out
     assert "Traceback" not in done.out + done.err

@@ -99,6 +99,8 @@ def _not_looked_at(now: Status) -> str:
 
 
 def _show_work(now: Status) -> None:
+    from keeprate.steps.tasks import counted
+
     say(f"Model     {now.model.name}, {now.model.cached} photos embedded")
     work = now.work
     looks = f"{work.to_look} to look at once more, " if work.to_look else ""
@@ -111,7 +113,7 @@ def _show_work(now: Status) -> None:
     if now.next_training and now.daemon.running:
         say(f"Training  {local(now.next_training)}, unless more is moved until then")
     last = f"; last time {now.marks.last_write}" if now.marks.last_write else ""
-    say(f"Marks     {now.marks.standing} places{last}")
+    say(f"Marks     {counted(now.marks.standing, 'place')}{last}")
     if now.held:
         say(f"Held back stars or flags of {now.held} photos, until you say whose they are: `keeprate labels held`")
     _show_daemon(now)

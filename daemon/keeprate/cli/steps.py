@@ -200,6 +200,7 @@ def write(
 ) -> None:
     """Write marks where your viewer sorts by them. Everything is journalled; `keeprate undo` takes it back."""
     from keeprate.steps.marks.marking_run import write_all
+    from keeprate.steps.tasks import counted
     from keeprate.steps.worker_client import worker
 
     with at_work(quiet=quiet or as_json) as session, worker() as client:
@@ -216,7 +217,7 @@ def write(
         if not quiet:
             _tell_reasons(outcome.left_alone, outcome.skipped, "would be left alone")
         return
-    say(f"{outcome.written} marks written.", quiet=quiet)
+    say(f"{counted(outcome.written, 'mark')} written.", quiet=quiet)
     if outcome.removed:
         say(outcome.removed_sentence, quiet=quiet)
     if not quiet:
@@ -237,7 +238,7 @@ def undo(
     A daemon writes none until `keeprate resume write`: else they would be back within seconds.
     """
     from keeprate.catalog import journal
-    from keeprate.steps.tasks import UndoOutcome, UndoTask
+    from keeprate.steps.tasks import UndoOutcome, UndoTask, counted
     from keeprate.steps.worker_client import worker
 
     if everything and run is not None:
@@ -262,11 +263,11 @@ def undo(
     elif dry_run:
         for mark in outcome.planned:
             typer.echo(printable(f"{mark.path}: {mark.field} {mark.summary}"))
-        say(f"Our marks at {len(outcome.planned)} places would be taken back.", quiet=quiet)
+        say(f"Our marks at {counted(len(outcome.planned), 'place')} would be taken back.", quiet=quiet)
     else:
         say(
-            f"{outcome.restored} places restored to the byte, {outcome.removed_ours} freed of our marks (changed by "
-            f"others since), {outcome.not_ours + outcome.gone} had nothing of ours left.",
+            f"{counted(outcome.restored, 'place')} restored to the byte, {outcome.removed_ours} freed of our marks "
+            f"(changed by others since), {outcome.not_ours + outcome.gone} had nothing of ours left.",
             quiet=quiet,
         )
         if not quiet:

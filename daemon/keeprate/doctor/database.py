@@ -99,7 +99,7 @@ def _backup(patient: Patient, conn: sqlite3.Connection) -> Finding:
     if latest is None:
         first_label = conn.execute("SELECT min(at) FROM labels").fetchone()[0]
         if first_label is None or time.time() - first_label < LATE * every:
-            return ok(name, "No backup yet: the daemon makes the first one within days.")
+            return ok(name, "No backup yet: the daemon makes one a day.")
         return warning(
             name,
             "The catalog has never been backed up.",

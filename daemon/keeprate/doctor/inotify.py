@@ -30,6 +30,8 @@ class Used:
 
 def look_at_inotify(patient: Patient) -> Iterator[Finding]:
     """Compare the folders that there are with the limits and with what others have taken of them."""
+    if not patient.config.library:
+        return  # there is none, or the config makes no sense: nothing can be said of its folders
     limit = watch_limit()
     if limit is None:
         yield ok("inotify", "This system has no limit for watched folders.")

@@ -49,8 +49,7 @@ class SyncOutcome:
         if self.group.groups:
             lines.append(f"{self.group.groups} groups of photos that are nearly the same (`keeprate groups`).")
         if self.write.written or self.write.refused:
-            refused = f", {self.write.refused} refused" if self.write.refused else ""
-            lines.append(f"{self.write.written} marks written{refused}.")
+            lines.append(self.write.written_sentence)
         if self.write.postponed:
             lines.append(f"{self.write.postponed} photos changed a moment ago and are marked the next time.")
         if self.write.removed:

@@ -102,6 +102,11 @@ class PlannedMark:
     summary: str
 
 
+def counted(count: int, one: str) -> str:
+    """`1 mark`, `2 marks`."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
     run: int | None = None
@@ -117,6 +122,12 @@ class WriteOutcome:
     cancelled: bool = False
     removed: int = 0
     """Places that no setting asks for any more, freed of what keeprate made there."""
+
+    @property
+    def written_sentence(self) -> str:
+        """How many marks were written and refused, for people."""
+        refused = f", {self.refused:,} refused" if self.refused else ""
+        return f"{counted(self.written, 'mark')} written{refused}."
 
     @property
     def removed_sentence(self) -> str:

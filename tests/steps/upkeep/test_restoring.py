@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keeprate.catalog import open_catalog
-from keeprate.errors import BusyError, CatalogError, DiskFullError, UsageError
+from keeprate.errors import BusyError, CatalogError, DiskFullError, KeeprateError, UsageError
 from keeprate.paths import Home
 from keeprate.steps.lock import hold_lock
 from keeprate.steps.session import Session
@@ -177,8 +177,9 @@ def test_what_is_no_backup_is_refused(backed_up: Path, session: Session, tmp_pat
 
 
 def test_no_backup_at_all(session: Session) -> None:
-    with pytest.raises(UsageError, match="There is no backup"):
+    with pytest.raises(KeeprateError, match="There is no backup") as refused:
         restore(session.home)
+    assert refused.value.exit_code == 1, "nothing was wrong with the command"
 
 
 @pytest.mark.parametrize("lock", ["daemon_lock_file", "lock_file"])
@@ -207,7 +208,7 @@ def test_the_command(home: Path, tmp_path: Path) -> None:
     (tmp_path / "Photos").mkdir()
     keeprate("init", tmp_path / "Photos")
     assert "There is no backup" in keeprate("restore", "--list")
-    assert run("restore").code == 2
+    assert run("restore").code == 1
     with daemon(tmp_path / "log"):
         keeprate("jobs", "run", "backup", "--wait")
         refused = run("restore")

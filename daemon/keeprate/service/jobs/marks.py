@@ -26,9 +26,8 @@ class Write(Job):
         again = POSTPONED_S if outcome.postponed else None
         if not (outcome.written or outcome.refused or outcome.removed):
             return Done(NOTHING.sentence, did_something=False, cut=cut, again_in_s=again)
-        refused = f", {outcome.refused:,} refused" if outcome.refused else ""
         removed = f" {outcome.removed_sentence}" if outcome.removed else ""
-        sentence = f"{outcome.written:,} marks written{refused}.{removed}"
+        sentence = f"{outcome.written_sentence}{removed}"
         desk.events.tell(
             "marks.written", sentence, count=outcome.written, refused=outcome.refused, removed=outcome.removed
         )

@@ -35,7 +35,7 @@ from keeprate.steps.marks.unwanted import take_back_unwanted
 from keeprate.steps.photos.grouping_run import burst_places
 from keeprate.steps.photos.scanning import check_root, exclusions_of
 from keeprate.steps.session import Progress, Session
-from keeprate.steps.tasks import PlannedMark, WriteOutcome, WriteTask
+from keeprate.steps.tasks import PlannedMark, WriteOutcome, WriteTask, counted
 from keeprate.steps.worker import Working
 
 LEFT_ALONE_SHOWN = 500
@@ -101,7 +101,7 @@ def write(session: Session, task: WriteTask, working: Working) -> WriteOutcome:
     if run_id is not None:
         if tally.written:
             runs.finish(
-                session.catalog, run_id, f"{tally.written} marks written, {tally.refused} refused",
+                session.catalog, run_id, f"{counted(tally.written, 'mark')} written, {tally.refused} refused",
                 {"written": tally.written, "refused": tally.refused, "skipped": tally.skipped},
             )  # fmt: skip
             journal.compact(session.catalog, KEPT_RUNS)

@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from keeprate.catalog.connection import COMPANIONS, translated
 from keeprate.catalog.copying import copy_database, fault_of, read_copy
 from keeprate.catalog.migrations import is_newer
-from keeprate.errors import CatalogError, UsageError
+from keeprate.errors import CatalogError, KeeprateError, UsageError
 from keeprate.paths import Home, make_own_folder
 from keeprate.safe_files import build_file
 from keeprate.steps.lock import hold_lock
@@ -46,7 +46,8 @@ def restore(home: Home, backup: Path | None = None) -> RestoreOutcome:
 
     Raises:
         DiskFullError: there is no room for it.
-        UsageError: there is no such file, or no backup that can be read.
+        UsageError: there is no such file.
+        KeeprateError: there is no backup that can be read.
         CatalogError: the file is damaged or no catalog, was written by a newer keeprate, or cannot be put into place.
         BusyError: a daemon or a command works with the catalog.
     """
@@ -78,7 +79,7 @@ def _chosen(home: Home, backup: Path | None) -> Path:
     if backup is None:
         latest = latest_good_backup(home)
         if latest is None:
-            raise UsageError(
+            raise KeeprateError(
                 "There is no backup that can be read." if backups(home) else "There is no backup.",
                 path=home.backups_dir,
                 advice="Name one that lies elsewhere, or begin anew: docs/how-to/damaged-catalog.md.",
