@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 PREPARE = """
 set -eu
+[ -x {program} ] || exit 77
 chmod a+x /root   # the interpreter may lie there
 useradd --create-home --uid 54321 --shell /bin/bash ana
 as_ana() {{ setpriv --reuid 54321 --regid 54321 --init-groups env -i PATH=/usr/bin:/bin HOME=/home/ana USER=ana "$@"; }}
@@ -29,6 +30,7 @@ as_ana {program} service status
 """
 LATER = """
 set -eu
+[ -x {program} ] || exit 77
 as_ana() {{ setpriv --reuid 54321 --regid 54321 --init-groups env -i PATH=/usr/bin:/bin HOME=/home/ana USER=ana "$@"; }}
 for _ in $(seq 1200); do
     as_ana env XDG_RUNTIME_DIR=/run/user/54321 systemctl --user is-active keeprate && break
@@ -44,6 +46,8 @@ as_ana {program} service status
 def test_with_lingering_it_survives_a_restart_of_the_machine(tmp_path: Path) -> None:
     program = this_program(locate_home()).command[0]
     first, second = boot_each([script.format(program=program) for script in (PREPARE, LATER)], tmp_path)
+    if first.code.strip() == "77":
+        pytest.skip("this keeprate lies where the container has something of its own (/tmp, another disk)")
     assert first.code.strip() == "0", first.out
     before, after = first.out.split("-- with one")
     assert "there is no session of yours" in before
