@@ -39,7 +39,7 @@ for unit in systemd-timesyncd.service packagekit.service unattended-upgrades.ser
 for script in "$@"; do
     printf '%s\n' "$script" > "$work"/io/script
     rm -f "$work"/io/code "$work"/io/out
-    timeout 280 systemd-nspawn --quiet --directory="$work"/root --boot --register=no --keep-unit \
+    timeout 280 systemd-nspawn --quiet --directory="$work"/root --boot --private-network --register=no --keep-unit \
         --machine=keeprate-test --bind="$work"/io:/io --tmpfs=/mnt < /dev/null > "$work"/io/console 2>&1 || true
     [ -e "$work"/io/out ] || { echo "it did not come up:"; tail -n 5 "$work"/io/console; exit 1; } >&2
     cat "$work"/io/out
