@@ -78,12 +78,13 @@ def visit(
     page.on("pageerror", lambda error: found.errors.append(str(error)))
     page.on("dialog", refuse)
     page.on("request", lambda one: None if one.url.startswith(origin) else found.elsewhere.append(one.url))
-    page.on("requestfailed", lambda one: found.errors.append(f"{one.url}: {one.failure}"))
+    failed: list[str] = []  # not an error by itself: whoever leaves a page breaks off what it was loading
+    page.on("requestfailed", lambda one: failed.append(f"{one.url}: {one.failure}"))
     page.goto(url)
     try:
         yield found
     except BaseException as failure:
-        failure.add_note(f"the browser said: {found.errors}")
+        failure.add_note(f"the browser said: {found.errors}; not loaded: {failed}")
         raise
     finally:
         context.close()
